@@ -1,0 +1,273 @@
+"""The feed contracts: what a store delivers, column by column.
+
+This is the only definition in code. Readers, quarantine reasons, the empty tables that stand in for an absent
+feed, and the checks are derived from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+TEXT = "VARCHAR"
+INSTANT = "TIMESTAMP"
+DATE = "DATE"
+BOOLEAN = "BOOLEAN"
+INTEGER = "INTEGER"
+MONEY = "DECIMAL(18,2)"
+UNIT_PRICE = "DECIMAL(18,4)"
+QUANTITY = "DECIMAL(18,3)"
+NUMBER = "DOUBLE"
+
+ORDER_STATUSES = ("placed", "paid", "fulfilled", "cancelled")
+RETURN_STATUSES = ("requested", "received", "refunded", "rejected")
+EVENT_TYPES = (
+    "page_view",
+    "search",
+    "product_view",
+    "add_to_cart",
+    "remove_from_cart",
+    "checkout_start",
+    "purchase",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract. `type` is the DuckDB type it has in `raw/`; instants are UTC."""
+
+    name: str
+    type: str
+    required: bool = True
+    default: str | None = None
+    minimum: float | None = None
+    exclusive: bool = False
+    maximum: float | None = None
+    values: tuple[str, ...] = ()
+    pattern: str | None = None
+    is_personal: bool = False
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One feed: its key, its columns, and which of them says when a row happened.
+
+    `instants` are tried in order for the row's own instant; a snapshot feed has none, since its rows describe
+    the business day they are delivered for.
+    """
+
+    name: str
+    ingestion: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    instants: tuple[str, ...] = ()
+
+    @property
+    def is_snapshot(self) -> bool:
+        return not self.instants
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+# What ingest adds to every row, after the contract's own columns.
+LINEAGE_COLUMNS = (
+    Column("business_date", DATE),
+    Column("known_on", DATE),
+    Column("is_known_on_approximate", BOOLEAN),
+)
+
+
+def _text(name: str, required: bool = True, **rules: object) -> Column:
+    return Column(name, TEXT, required, **rules)  # type: ignore[arg-type]
+
+
+def _optional(name: str, type: str = TEXT, **rules: object) -> Column:
+    return Column(name, type, False, **rules)  # type: ignore[arg-type]
+
+
+_CURRENCY = Column("currency", TEXT, pattern="[A-Z]{3}")
+
+_FEEDS = (
+    Feed(
+        "orders",
+        "ingest_orders",
+        ("order_id",),
+        (
+            _text("order_id"),
+            _optional("customer_id"),
+            Column("ordered_at", INSTANT),
+            _text("status", values=ORDER_STATUSES),
+            _optional("cancelled_at", INSTANT),
+            _optional("location_id", default="main"),
+            _optional("channel"),
+            _CURRENCY,
+            _optional("discount_amount", MONEY),
+            _optional("shipping_amount", MONEY),
+            _optional("tax_amount", MONEY),
+            _optional("ship_country"),
+            _optional("email", is_personal=True),
+            _optional("updated_at", INSTANT),
+        ),
+        instants=("ordered_at",),
+    ),
+    Feed(
+        "order_lines",
+        "ingest_orders",
+        ("order_line_id",),
+        (
+            _text("order_line_id"),
+            _text("order_id"),
+            _text("sku"),
+            Column("quantity", QUANTITY, minimum=0, exclusive=True),
+            Column("unit_price", UNIT_PRICE, minimum=0),
+            Column("discount_amount", MONEY, default="0", minimum=0),
+            _optional("cancelled_quantity", QUANTITY, default="0", minimum=0),
+            _optional("updated_at", INSTANT),
+        ),
+        instants=("updated_at",),
+    ),
+    Feed(
+        "returns",
+        "ingest_orders",
+        ("return_id",),
+        (
+            _text("return_id"),
+            _text("order_line_id"),
+            Column("quantity", QUANTITY, minimum=0, exclusive=True),
+            _optional("reason"),
+            Column("requested_at", INSTANT),
+            _optional("received_at", INSTANT),
+            _optional("refund_amount", MONEY),
+            _text("status", values=RETURN_STATUSES),
+        ),
+        instants=("requested_at",),
+    ),
+    Feed(
+        "customers",
+        "ingest_orders",
+        ("customer_id",),
+        (
+            _text("customer_id"),
+            _optional("created_at", INSTANT),
+            _optional("country"),
+            _optional("region"),
+            _optional("email", is_personal=True),
+            _optional("phone", is_personal=True),
+            _optional("marketing_consent", BOOLEAN),
+            _optional("attributes"),
+            _optional("updated_at", INSTANT),
+        ),
+        instants=("updated_at", "created_at"),
+    ),
+    Feed(
+        "shipments",
+        "ingest_orders",
+        ("shipment_id",),
+        (
+            _text("shipment_id"),
+            _text("order_id"),
+            _text("carrier"),
+            _optional("service"),
+            _optional("shipped_at", INSTANT),
+            _optional("promised_at", INSTANT),
+            _optional("delivered_at", INSTANT),
+            _optional("weight_kg", NUMBER, minimum=0),
+            _optional("distance_km", NUMBER, minimum=0),
+        ),
+        instants=("shipped_at", "promised_at", "delivered_at"),
+    ),
+    Feed(
+        "products",
+        "ingest_catalog",
+        ("sku",),
+        (
+            _text("sku"),
+            _text("title"),
+            _optional("style_id"),
+            _optional("size"),
+            _optional("color"),
+            _optional("category"),
+            _optional("brand"),
+            _optional("supplier"),
+            _optional("list_price", UNIT_PRICE, minimum=0),
+            _optional("unit_cost", UNIT_PRICE, minimum=0),
+            _optional("lead_time_days", INTEGER, minimum=0),
+            _optional("pack_size", QUANTITY, minimum=0, exclusive=True),
+            _optional("min_order_quantity", QUANTITY, minimum=0),
+            _optional("unit_of_measure"),
+            _optional("launched_on", DATE),
+            Column("is_active", BOOLEAN),
+            _optional("attributes"),
+            _optional("image_url"),
+        ),
+    ),
+    Feed(
+        "inventory",
+        "ingest_catalog",
+        ("sku", "location_id"),
+        (
+            _text("sku"),
+            _text("location_id", default="main"),
+            Column("on_hand", QUANTITY, minimum=0),
+            Column("on_order", QUANTITY, minimum=0),
+        ),
+    ),
+    Feed(
+        "promotions",
+        "ingest_catalog",
+        ("promotion_id", "sku"),
+        (
+            _text("promotion_id"),
+            _text("sku"),
+            _optional("kind"),
+            Column("starts_on", DATE),
+            Column("ends_on", DATE),
+            _optional("discount_pct", NUMBER, minimum=0, maximum=1),
+            _optional("announced_on", DATE),
+            Column("is_cancelled", BOOLEAN, default="false"),
+        ),
+    ),
+    Feed(
+        "calendar",
+        "ingest_catalog",
+        ("date", "location_id"),
+        (
+            Column("date", DATE),
+            _optional("location_id"),
+            Column("is_open", BOOLEAN),
+            _optional("event"),
+        ),
+    ),
+    Feed(
+        "events",
+        "ingest_clickstream",
+        ("event_id",),
+        (
+            _text("event_id"),
+            _text("visitor_id"),
+            _optional("session_id"),
+            _optional("customer_id"),
+            Column("occurred_at", INSTANT),
+            _text("event_type", values=EVENT_TYPES),
+            _optional("sku"),
+            _optional("quantity", QUANTITY, minimum=0, exclusive=True),
+            _optional("unit_price", UNIT_PRICE, minimum=0),
+            _optional("order_id"),
+            _optional("device"),
+            _optional("country"),
+            _optional("traffic_source"),
+            _optional("page_url"),
+            _optional("attributes"),
+        ),
+        instants=("occurred_at",),
+    ),
+)
+
+FEEDS: Mapping[str, Feed] = MappingProxyType({feed.name: feed for feed in _FEEDS})
+INGESTIONS = tuple(dict.fromkeys(feed.ingestion for feed in _FEEDS))

@@ -1,0 +1,71 @@
+"""Every setting of Nightshift, and the only place that reads the environment.
+
+A setting is an environment variable `NIGHTSHIFT_<NAME>`; a command's options win over it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipelines.errors import UsageError
+
+PREFIX = "NIGHTSHIFT_"
+
+
+class Settings(BaseSettings):
+    """What a night may be told. Frozen: a run sees one set of settings from its start to its end."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    home: Annotated[Path, Field(validate_default=True, description="the folder that holds all state")] = Path("var")
+    sources: Annotated[Path | None, Field(description="how the store's files map to the feeds")] = None
+    landing: Annotated[Path | None, Field(description="where relative uris are looked up")] = None
+    pii_key: Annotated[
+        SecretStr | None, Field(description="key of the personal-data hash, 64 hex digits; default: the home's key file")
+    ] = None
+    horizon_days: Annotated[int, Field(ge=1, le=90, description="days ahead that demand is forecast")] = 28
+    return_window_days: Annotated[int, Field(ge=1, description="days after an order in which a return counts")] = 45
+    quarantine_max_share: Annotated[
+        float, Field(ge=0, le=1, description="a load fails when a larger share of its rows is refused ...")
+    ] = 0.01
+    quarantine_max_rows: Annotated[int, Field(ge=0, description="... and more rows than this")] = 20
+    keep_snapshots: Annotated[int, Field(ge=1, description="feature snapshots kept, newest first")] = 5
+    lease_minutes: Annotated[
+        float, Field(gt=0, description="a night that has not stirred for this long loses the home")
+    ] = 30
+    lock_wait_seconds: Annotated[float, Field(ge=0, description="how long a step waits for the home's lock")] = 600
+    threads: Annotated[int, Field(ge=1, description="threads of DuckDB, dbt and LightGBM")] = 2
+    memory_limit: Annotated[str, Field(description="DuckDB's memory limit")] = "4GB"
+    seed: Annotated[int, Field(description="seed of training")] = 7
+
+    @field_validator("home", "sources", "landing")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @property
+    def sources_file(self) -> Path:
+        return self.sources or self.home / "sources.yml"
+
+    @property
+    def landing_folder(self) -> Path:
+        return self.landing or self.home / "landing"
+
+    @property
+    def mlflow_tracking_uri(self) -> str:
+        return f"sqlite:///{self.home}/mlflow/mlflow.db"
+
+    @classmethod
+    def load(cls, home: Path | None = None, sources: Path | None = None, landing: Path | None = None) -> Settings:
+        """The environment's settings under a command's options. Raises `UsageError` naming the bad setting."""
+        given = {"home": home, "sources": sources, "landing": landing}
+        try:
+            return cls(**{name: path for name, path in given.items() if path is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = f"{PREFIX}{first['loc'][0]}".upper()
+            raise UsageError(f"setting {name}: {first['msg'].lower()}; it is {first['input']!r}") from None
