@@ -1,0 +1,280 @@
+"""The `nightshift` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines import nights, status
+from pipelines.errors import NightshiftError, UsageError
+from pipelines.feeds import FEEDS
+from pipelines.home import COMMAND_OWNER, Home
+from pipelines.settings import Settings
+
+
+class Day(click.ParamType):
+    """A business day, YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007
+        except ValueError:
+            self.fail(f"{value!r} is no day; write it as YYYY-MM-DD", param, ctx)
+
+
+def _log(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _owner() -> str:
+    return f"{COMMAND_OWNER} {os.getpid()}"
+
+
+def home_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`--home`, `--sources` and `--landing`, turned into `settings`."""
+
+    @click.option(
+        "--home", type=click.Path(path_type=Path), help="The data home [default: $NIGHTSHIFT_HOME or ./var]."
+    )
+    @click.option(
+        "--sources", type=click.Path(path_type=Path), help="The mapping [default: sources.yml in the home]."
+    )
+    @click.option(
+        "--landing",
+        type=click.Path(path_type=Path),
+        help="Where the store delivers [default: landing/ in the home].",
+    )
+    @wraps(command)
+    def with_settings(home: Path | None, sources: Path | None, landing: Path | None, **rest: Any) -> None:
+        command(settings=Settings.load(home, sources, landing), **rest)
+
+    return with_settings
+
+
+as_of_option = click.option(
+    "--as-of",
+    type=Day(),
+    help="The business day whose end is the night's now [default: the last day delivered].",
+)
+models_argument = click.argument("models", nargs=-1, type=click.Choice(nights.MODELS))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="nightshift")
+def cli() -> None:
+    """The night shift of an online store.
+
+    A night is: ingest, build, score, export, publish. `nightshift run` does all of it for a day; the other
+    commands do one step each. A first look: nightshift init, nightshift simulate, nightshift run --train.
+    """
+
+
+@cli.command()
+@home_options
+def init(settings: Settings) -> None:
+    """Make a data home: its folders, the key of the personal-data hash, and a commented sources.yml."""
+    home = Home.create(settings.home)
+    if not settings.sources_file.exists():
+        settings.sources_file.write_text(SOURCES_TEMPLATE)
+    click.echo(f"home: {home.root}")
+    click.echo(
+        f"map your store's files in {settings.sources_file}, or write a simulated store: nightshift simulate"
+    )
+
+
+@cli.command()
+@home_options
+@click.option(
+    "--scale", type=click.FloatRange(0.005, 10), default=0.15, show_default=True, help="1 is 2,000 SKUs."
+)
+@click.option("--days", type=click.IntRange(1, 3650), default=540, show_default=True, help="Days of history.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The world: same seed, same bytes.")
+@click.option(
+    "--first-day", type=Day(), default="2025-01-01", show_default=True, help="The first business day."
+)
+@click.option(
+    "--dirty", type=click.FloatRange(0, 0.5), default=0.0, show_default=True, help="Share of broken rows."
+)
+@click.option("--feeds", help="Only these feeds, separated by commas.")
+def simulate(
+    settings: Settings, scale: float, days: int, seed: int, first_day: date, dirty: float, feeds: str | None
+) -> None:
+    """Write a store with known truth into landing/, its truth into truth/, and a sources.yml that maps it."""
+    from pipelines import simulate as simulator
+
+    home = Home.create(settings.home)
+    names = [name.strip() for name in feeds.split(",")] if feeds else None
+    if names and (unknown := set(names) - set(FEEDS)):
+        raise UsageError(f"--feeds: no feed {', '.join(sorted(unknown))}; there are {', '.join(FEEDS)}")
+    store = simulator.simulate(
+        settings.landing_folder, home.root / "truth", scale, days, seed, first_day, names, dirty, _log
+    )
+    if not settings.sources_file.exists():
+        settings.sources_file.write_text(simulator.SOURCES_YML)
+    click.echo(f"store: {store.first_day} to {store.last_day} in {settings.landing_folder}")
+    click.echo(f"next: nightshift run --as-of {store.last_day} --train")
+
+
+@cli.command()
+@click.argument("feeds", nargs=-1, type=click.Choice(tuple(FEEDS)), metavar="[FEED]...")
+@click.option("--from", "first", type=Day(), help="First business day [default: the first delivered].")
+@click.option("--to", "last", type=Day(), help="Last business day [default: the last delivered].")
+@click.option("--again", is_flag=True, help="Load also what the ledger shows as loaded.")
+@home_options
+def ingest(
+    settings: Settings, feeds: tuple[str, ...], first: date | None, last: date | None, again: bool
+) -> None:
+    """Load deliveries into raw/; refused rows go to quarantine/ with their reason."""
+    reports = nights.ingest(settings, feeds or None, first, last, _log, again)
+    for report in reports:
+        if report.status == "loaded":
+            click.echo(
+                f"{report.feed}: {report.days:,} days, rows in {report.rows_in:,} = loaded {report.rows_loaded:,} "
+                f"+ duplicate {report.rows_duplicate:,} + quarantined {report.rows_quarantined:,}"
+                + (f"; left out by `where` {report.rows_excluded:,}" if report.rows_excluded else "")
+                + (f" ({report.message})" if report.late_days else "")
+            )
+        elif report.status != "off" or feeds:
+            click.echo(f"{report.feed}: {report.status}, {report.message}")
+    click.echo(f"raw rows are in {settings.home / 'raw'}, refused ones in {settings.home / 'quarantine'}")
+
+
+@cli.command()
+@as_of_option
+@home_options
+def build(settings: Settings, as_of: date | None) -> None:
+    """Run dbt from staging to features, then write the snapshot that the models read."""
+    snapshot = _step(settings, as_of, nights.build)
+    click.echo(f"snapshot: {settings.home / 'snapshots' / str(snapshot)}")
+
+
+@cli.command()
+@models_argument
+@as_of_option
+@home_options
+def train(settings: Settings, models: tuple[str, ...], as_of: date | None) -> None:
+    """Train on the snapshot of a day's build; the better of model and baselines becomes champion."""
+    for report in nights.train(settings, as_of or nights.last_complete_day(settings), models or None, _log):
+        click.echo(f"{report.model}: {report.message}")
+    click.echo(f"look at it with: mlflow ui --backend-store-uri {settings.mlflow_tracking_uri}")
+
+
+@cli.command()
+@as_of_option
+@home_options
+def score(settings: Settings, as_of: date | None) -> None:
+    """Score with the champion, check the predictions, write them."""
+    report = _step(settings, as_of, nights.score)
+    click.echo(f"predictions: {report.path}")
+
+
+@cli.command()
+@as_of_option
+@home_options
+def export(settings: Settings, as_of: date | None) -> None:
+    """Write the contracted tables with their manifests."""
+    for report in _step(settings, as_of, nights.export):
+        click.echo(
+            f"{report.table}: {report.status}, {report.completeness}, {report.rows:,} rows, {report.path}"
+        )
+
+
+@cli.command()
+@as_of_option
+@home_options
+def publish(settings: Settings, as_of: date | None) -> None:
+    """Swap in the copy of the warehouse that analysts read."""
+    _step(settings, as_of, nights.publish)
+    click.echo(f"published: {settings.home / 'published' / 'warehouse.duckdb'}")
+
+
+@cli.command()
+@as_of_option
+@click.option("--from", "first", type=Day(), help="Run every night from this day on [default: only --as-of].")
+@click.option("--train", "is_training", is_flag=True, help="Train after each build; a first night wants it.")
+@home_options
+def run(settings: Settings, as_of: date | None, first: date | None, is_training: bool) -> None:
+    """Whole nights: ingest, build, score, export, publish."""
+    day = as_of or nights.last_complete_day(settings)
+    if first and first > day:
+        raise UsageError(f"--from {first} lies after --as-of {day}")
+    nights.run(settings, first or day, day, _owner(), is_training, _log)
+    click.echo(status.summary(settings))
+
+
+@cli.command(name="status")
+@home_options
+def show_status(settings: Settings) -> None:
+    """What is loaded, how fresh it is, what was built and exported, what failed and why."""
+    click.echo(status.report(settings))
+
+
+def _step(settings: Settings, as_of: date | None, step: Callable[..., Any]) -> Any:
+    owner = _owner()
+    try:
+        return step(settings, as_of or nights.last_complete_day(settings), owner, _log)
+    finally:
+        Home.open(settings.home).release(owner)
+
+
+SOURCES_TEMPLATE = """\
+# How this store's files map to Nightshift's feeds.
+version: 1
+
+store:
+  name: my store
+  timezone: Europe/London      # decides which business day an instant belongs to
+  currency: GBP                # ISO 4217
+  country: GB                  # ISO 3166
+  prices_include_tax: false
+
+# One entry a feed, as many as the store has: orders, order_lines, returns, customers, shipments, products,
+# inventory, promotions, calendar, events. What depends on a feed that is not here is switched off.
+#   uri     path below the landing folder; {ds} stands for the business day of a daily drop, * for anything;
+#           without {ds} it is bulk history, whose rows are split by the day of their own instant
+#   format  csv, jsonl or parquet; .gz and .zst files are unpacked
+#   select  contract column: SQL expression over the file's columns; leave it out when the names agree
+#   where   which rows to take
+#   ds      the day of a snapshot feed's bulk history
+feeds:
+  orders:
+    uri: orders/{ds}.csv.gz
+    format: csv
+    select:
+      order_id: id
+      customer_id: customer
+      ordered_at: created_at
+      status: case state when 'complete' then 'fulfilled' else state end
+      currency: "'GBP'"
+  order_lines:
+    uri: order_lines/{ds}.csv.gz
+    format: csv
+"""
+
+
+def main() -> None:
+    """Run the command: 0 on success, 1 when the data or a check is at fault, 2 when called wrongly."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except UsageError as error:
+        click.echo(f"nightshift: {error}", err=True)
+        sys.exit(2)
+    except NightshiftError as error:
+        click.echo(f"nightshift: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,133 @@
+"""Turns a feed contract into SQL: typed columns, and the reason for which a row is refused.
+
+Only column names of the contracts and the operator's mapping expressions become SQL text; values are bound.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pipelines.feeds import DATE, INSTANT, NUMBER, TEXT, Column, Feed
+
+EARLIEST, LATEST = "1990-01-01", "2100-01-01"
+
+
+class Reason(StrEnum):
+    """Why a row was refused: the closed list."""
+
+    MALFORMED_LINE = "malformed_line"
+    MISSING_VALUE = "missing_value"
+    UNPARSEABLE_VALUE = "unparseable_value"
+    OUT_OF_RANGE = "out_of_range"
+    UNKNOWN_VALUE = "unknown_value"
+    CONFLICTING_KEY = "conflicting_key"
+
+
+def mapped(column: str) -> str:
+    """The name of a contract column as the mapping left it, before it has a type."""
+    return f'"mapped_{column}"'
+
+
+def typed_expression(column: Column) -> str:
+    """The column in its contract type; NULL where the mapped value has none or cannot be read as it."""
+    value = mapped(column.name)
+    if column.name == "page_url":
+        return f"nullif(trim(regexp_replace({value}::VARCHAR, '[?#].*$', '', 's')), '')"
+    if column.is_personal:
+        return _keyed_hash(value)
+    if column.type == TEXT:
+        text = f"nullif(trim({value}::VARCHAR), '')"
+        return f"coalesce({text}, '{column.default}')" if column.default else text
+    typed = _instant(value) if column.type == INSTANT else f"try_cast({_present(value)} as {column.type})"
+    return (
+        f"coalesce({typed}, case when {_present(value)} is null then {column.default} end)"
+        if column.default
+        else typed
+    )
+
+
+def reason_expression(feed: Feed, is_bulk: bool) -> str:
+    """A text `reason:column` for the first rule a row breaks, in the contract's order; NULL for a good row."""
+    branches = [branch for column in feed.columns for branch in _branches(column)]
+    if is_bulk and feed.instants:
+        instants = ", ".join(f'"{name}"' for name in feed.instants)
+        branches.append(f"when coalesce({instants}) is null then '{Reason.MISSING_VALUE}:{feed.instants[0]}'")
+    return "case " + "\n".join(branches) + " end"
+
+
+def own_instant(feed: Feed) -> str:
+    """The instant a row speaks of, as a UTC timestamp; NULL for snapshot feeds."""
+    return f"coalesce({', '.join(_quoted(feed.instants))}, NULL)" if feed.instants else "NULL::TIMESTAMP"
+
+
+def latest_instant(feed: Feed) -> str:
+    """The latest instant in a row: by then all of it was known."""
+    instants = [
+        column.name for column in feed.columns if column.type == INSTANT and column.name != "promised_at"
+    ]
+    return f"greatest({', '.join(_quoted(instants))}, NULL)" if instants else "NULL::TIMESTAMP"
+
+
+def business_day(instant: str) -> str:
+    """The store's business day of a UTC instant; the session's time zone is the store's."""
+    return f"((({instant}) at time zone 'UTC')::DATE)"
+
+
+def _quoted(names: list[str] | tuple[str, ...]) -> list[str]:
+    return [f'"{name}"' for name in names]
+
+
+def _present(value: str) -> str:
+    return f"nullif(trim({value}::VARCHAR), '')"
+
+
+def _instant(value: str) -> str:
+    # DuckDB drops an offset when it casts text straight to TIMESTAMP, so only text in UTC may take that short way.
+    text = _present(value)
+    return (
+        f"case when {text} like '%Z' then try_cast({text} as TIMESTAMP)"
+        f" when length({text}) = 10"
+        f" then (try_cast({text} || ' 12:00:00' as TIMESTAMPTZ) at time zone 'UTC')"
+        f" else (try_cast({text} as TIMESTAMPTZ) at time zone 'UTC') end"
+    )
+
+
+def _keyed_hash(value: str) -> str:
+    # HMAC-SHA256 (RFC 2104) from DuckDB's own sha256; getvariable keeps the key out of the statement's text.
+    text = f"nullif(lower(trim({value}::VARCHAR)), '')"
+    inner = f"unhex(sha256(getvariable('hmac_inner')::BLOB || encode({text})))"
+    return f"sha256(getvariable('hmac_outer')::BLOB || {inner})"
+
+
+def _branches(column: Column) -> list[str]:
+    name, value = f'"{column.name}"', _present(mapped(column.name))
+    branches = []
+    if column.type != TEXT:
+        branches.append(
+            f"when {name} is null and {value} is not null then '{Reason.UNPARSEABLE_VALUE}:{column.name}'"
+        )
+    if column.required:
+        branches.append(f"when {name} is null then '{Reason.MISSING_VALUE}:{column.name}'")
+    if rule := _range_rule(column):
+        branches.append(f"when {rule} then '{Reason.OUT_OF_RANGE}:{column.name}'")
+    if column.values:
+        allowed = ", ".join(f"'{value}'" for value in column.values)
+        branches.append(f"when {name} not in ({allowed}) then '{Reason.UNKNOWN_VALUE}:{column.name}'")
+    if column.pattern:
+        rule = f"not regexp_full_match({name}, '{column.pattern}')"
+        branches.append(f"when {rule} then '{Reason.UNKNOWN_VALUE}:{column.name}'")
+    return branches
+
+
+def _range_rule(column: Column) -> str:
+    name = f'"{column.name}"'
+    rules = []
+    if column.minimum is not None:
+        rules.append(f"{name} {'<=' if column.exclusive else '<'} {column.minimum}")
+    if column.maximum is not None:
+        rules.append(f"{name} > {column.maximum}")
+    if column.type == NUMBER:
+        rules.append(f"not isfinite({name})")
+    if column.type in (INSTANT, DATE):
+        rules.append(f"{name} < DATE '{EARLIEST}' or {name} >= DATE '{LATEST}'")
+    return " or ".join(rules)

@@ -1,0 +1,104 @@
+"""The SQL that reads delivered files as rows of text, one relation whatever the format.
+
+Every relation has `delivered_source` (a struct of the file's columns, or NULL where the line cannot be read),
+`delivered_text` (the line itself, for JSON Lines), `delivered_file` and `delivered_row` (order in the delivery).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import duckdb
+
+from pipelines.deliveries import DeliveredFile
+from pipelines.errors import UsageError
+from pipelines.feeds import FEEDS
+from pipelines.sources import Source
+
+REJECTS = "csv_rejects"
+REJECT_SCANS = "csv_reject_scans"
+# A byte that no valid delivery holds as such: a control character cannot stand in JSON text unescaped.
+_NO_DELIMITER = "\x01"
+_MAX_LINE_BYTES = 16 << 20
+
+
+def literal(text: str) -> str:
+    """A SQL string literal of text that we chose ourselves (paths, column names)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def delivered_relation(
+    connection: duckdb.DuckDBPyConnection, feed: str, source: Source, files: Sequence[DeliveredFile]
+) -> str:
+    """A select over the files. Raises `UsageError` when a column that the mapping needs is in none of them."""
+    match source.format:
+        case "csv":
+            return _csv(feed, source, files)
+        case "jsonl":
+            return _json_lines(feed, source, files)
+        case "parquet":
+            return _parquet(connection, feed, source, files)
+
+
+def _csv(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
+    by_header: dict[tuple[str, ...], list[DeliveredFile]] = {}
+    for file in files:
+        by_header.setdefault(file.header, []).append(file)
+    selects = []
+    for header, members in by_header.items():
+        columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header) + "}"
+        read = _read_csv(members, f"columns={columns}, delim=',', quote='\"', escape='\"', header=true")
+        selects.append(_select(_struct(feed, source, header, members[0].path.name), read))
+    return " union all by name ".join(selects)
+
+
+def _json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
+    structure = literal(json.dumps({name: "VARCHAR" for name in source.referenced_columns(feed)}))
+    dialect = (
+        f"columns={{'line': 'VARCHAR'}}, delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false"
+    )
+    parsed = f"case when ltrim(read.line) like '{{%' then try(from_json(read.line, {structure})) end"
+    lines = _select(parsed, _read_csv(files, dialect), text="read.line")
+    return f"select * from ({lines}) where delivered_text is not null"
+
+
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, feed: str, source: Source, files: Sequence[DeliveredFile]
+) -> str:
+    paths = ", ".join(literal(str(file.path)) for file in files)
+    read = f"read_parquet([{paths}], filename=true, union_by_name=true)"
+    names = [row[0] for row in connection.execute(f"describe from {read}").fetchall() if row[0] != "filename"]
+    return _select(_struct(feed, source, names, files[0].path.name), read)
+
+
+def _select(fields: str, read: str, text: str = "NULL::VARCHAR") -> str:
+    return (
+        f"select {fields} as delivered_source, {text} as delivered_text, read.filename as delivered_file, "
+        f"row_number() over () as delivered_row from {read} as read"
+    )
+
+
+def _struct(feed: str, source: Source, available: Sequence[str], file: str) -> str:
+    present = {name.lower() for name in available}
+    absent = [name for name in source.referenced_columns(feed) if name.lower() not in present]
+    for name in absent:
+        column = None if source.select else FEEDS[feed].column(name)
+        if column is None or (column.required and column.default is None):
+            raise UsageError(f"feeds.{feed}: no column {name!r} in {file}; it has {', '.join(available)}")
+    fields = [f"{identifier(name)} := read.{identifier(name)}" for name in available]
+    fields += [f"{identifier(name)} := NULL::VARCHAR" for name in absent]
+    return f"struct_pack({', '.join(fields)})"
+
+
+def _read_csv(files: Sequence[DeliveredFile], dialect: str) -> str:
+    paths = ", ".join(literal(str(file.path)) for file in files)
+    return (
+        f"read_csv([{paths}], {dialect}, auto_detect=false, filename=true, ignore_errors=true, "
+        f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECT_SCANS}', "
+        f"max_line_size={_MAX_LINE_BYTES})"
+    )

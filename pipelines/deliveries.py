@@ -1,0 +1,142 @@
+"""What the store delivered: finds the files of a feed, proves them whole and fingerprints them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import IO, cast
+
+import duckdb
+import zstandard
+
+from pipelines.errors import NightshiftError
+from pipelines.sources import DS, Source, day_pattern
+
+_CHUNK = 1 << 20
+_MAX_RATIO = 200
+_MAX_PLAIN_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    """One whole file: its path, and for text its shape (CSV header, number of line ends)."""
+
+    path: Path
+    header: tuple[str, ...] = ()
+    newlines: int = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The files of one business day, or of the bulk history (`ds` is None)."""
+
+    ds: date | None
+    paths: tuple[Path, ...]
+
+
+def find_deliveries(source: Source, landing: Path, first: date | None, last: date | None) -> list[Delivery]:
+    """The deliveries of a feed between two business days, in order; one without a day for bulk history."""
+    if source.is_bulk:
+        paths = tuple(sorted(path for path in landing.glob(source.uri) if path.is_file()))
+        return [Delivery(None, paths)] if paths else []
+    pattern = day_pattern(source.uri)
+    by_day: dict[date, list[Path]] = {}
+    for path in landing.glob(source.uri.replace(DS, "????-??-??")):
+        match = pattern.match(path.relative_to(landing).as_posix())
+        if match and path.is_file():
+            ds = date.fromisoformat(match["ds"])
+            if (first is None or ds >= first) and (last is None or ds <= last):
+                by_day.setdefault(ds, []).append(path)
+    return [Delivery(ds, tuple(sorted(paths))) for ds, paths in sorted(by_day.items())]
+
+
+def file_stamp(path: Path, landing: Path) -> dict[str, str | int]:
+    """A delivered file's name below the landing folder, size and SHA-256."""
+    name = path.relative_to(landing).as_posix()
+    if not path.resolve().is_relative_to(landing.resolve()):
+        raise NightshiftError(f"{name}: it is a link out of the landing folder; deliver the file itself")
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"name": name, "bytes": path.stat().st_size, "sha256": sha256}
+    except OSError as error:
+        raise NightshiftError(f"{name}: cannot be read: {error.strerror}") from None
+
+
+def examine(path: Path, landing: Path, source: Source) -> DeliveredFile:
+    """Read a file to its end and refuse it by name unless it is whole.
+
+    DuckDB loads a truncated gzip file without complaint, so the archive is tested here before it is parsed; a
+    text file must end with a newline, since a line cut inside a number reads as a valid row.
+    """
+    name = path.relative_to(landing).as_posix()
+    if source.format == "parquet":
+        _examine_parquet(path, name)
+        return DeliveredFile(path)
+    header, newlines = _examine_text(path, name, source.format)
+    return DeliveredFile(path, header, newlines)
+
+
+def _examine_parquet(path: Path, name: str) -> None:
+    try:
+        duckdb.execute("select count(*) from parquet_metadata($path)", {"path": str(path)})
+    except duckdb.Error as error:
+        raise NightshiftError(f"{name}: no whole Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _examine_text(path: Path, name: str, format: str) -> tuple[tuple[str, ...], int]:
+    newlines, total, tail, start = 0, 0, b"", b""
+    try:
+        for chunk in _plain_chunks(path):
+            if not total:
+                start = chunk
+            newlines += chunk.count(b"\n")
+            total += len(chunk)
+            tail = chunk[-1:]
+            if total > max(_MAX_PLAIN_BYTES, path.stat().st_size * _MAX_RATIO):
+                raise NightshiftError(
+                    f"{name}: unpacks to more than {_MAX_RATIO} times its size; refused as a bomb"
+                )
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
+        raise NightshiftError(
+            f"{name}: damaged archive ({error}); ask for it to be delivered again"
+        ) from None
+    if total and tail != b"\n":
+        raise NightshiftError(f"{name}: does not end with a newline, so it was cut short; deliver it again")
+    if format != "csv":
+        return (), newlines
+    return _csv_header(start, name), newlines
+
+
+def _plain_chunks(path: Path) -> Iterator[bytes]:
+    opened: IO[bytes]
+    match path.suffix:
+        case ".gz":
+            opened = cast(IO[bytes], gzip.open(path, "rb"))
+        case ".zst" | ".zstd":
+            opened = cast(IO[bytes], zstandard.open(path, "rb"))
+        case _:
+            opened = path.open("rb")
+    with opened as file:
+        yield from iter(partial(file.read, _CHUNK), b"")
+
+
+def _csv_header(start: bytes, name: str) -> tuple[str, ...]:
+    if not start:
+        raise NightshiftError(f"{name}: is empty; a day without rows still carries the header line")
+    try:
+        text = start.decode("utf-8-sig", errors="replace")
+        header = tuple(next(csv.reader(io.StringIO(text, newline=""))))
+    except (csv.Error, StopIteration):
+        raise NightshiftError(f"{name}: its first line is no CSV header") from None
+    if len(set(header)) != len(header) or not all(header):
+        raise NightshiftError(f"{name}: its header names a column twice or not at all: {','.join(header)}")
+    return header

@@ -1,0 +1,267 @@
+"""Landing to raw: every delivered row ends in `raw/`, in quarantine with its reason, or is counted a duplicate."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock
+
+from pipelines import ledger, quality
+from pipelines.deliveries import Delivery, examine, file_stamp, find_deliveries
+from pipelines.errors import NightshiftError
+from pipelines.feeds import FEEDS, Feed
+from pipelines.home import Home, move_durably
+from pipelines.load_batch import Batch, DayCounts
+from pipelines.personal_data import PersonalDataKey, load_key
+from pipelines.settings import Settings
+from pipelines.sources import Source, Sources, load_sources
+
+Log = Callable[[str], None]
+# Small daily files load fastest many at a time; large ones are held to what memory takes.
+_BATCH_DAYS = 180
+_BATCH_BYTES = 48 << 20
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What one call did with one feed. `status`: loaded, unchanged, late (no file) or off (not mapped)."""
+
+    feed: str
+    status: str
+    message: str
+    days: int = 0
+    rows_in: int = 0
+    rows_loaded: int = 0
+    rows_duplicate: int = 0
+    rows_quarantined: int = 0
+    rows_excluded: int = 0
+    late_days: tuple[date, ...] = field(default=())
+
+
+def ingest(
+    settings: Settings,
+    feeds: Sequence[str] | None,
+    first: date | None,
+    last: date | None,
+    log: Log,
+    again: bool = False,
+) -> list[LoadReport]:
+    """Load the feeds' deliveries of the business days `first` to `last`, bulk history always whole.
+
+    Loading the same bytes again changes nothing, unless `again` asks for it. Raises `NightshiftError` when a file is damaged, a mapping
+    does not fit or too many rows are refused; nothing of that batch is loaded then.
+    """
+    home = Home.open(settings.home)
+    sources = load_sources(settings.sources_file)
+    key = load_key(home, settings)
+    return [
+        _ingest_feed(home, settings, sources, key, name, first, last, log, again) for name in feeds or FEEDS
+    ]
+
+
+def _ingest_feed(
+    home: Home,
+    settings: Settings,
+    sources: Sources,
+    key: PersonalDataKey,
+    name: str,
+    first: date | None,
+    last: date | None,
+    log: Log,
+    again: bool,
+) -> LoadReport:
+    source = sources.feeds.get(name)
+    if source is None:
+        return LoadReport(name, "off", f"{settings.sources_file.name} does not map this feed")
+    landing = settings.landing_folder
+    folder = home.raw / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".load.lock", mode=0o600):
+        deliveries = find_deliveries(source, landing, first, last)
+        late = _late_days(deliveries, source, first, last)
+        if not deliveries:
+            return LoadReport(name, "late", f"no file for {source.uri} in {landing}", late_days=late)
+        stamped = _changed(home, FEEDS[name], source, sources, key, landing, deliveries, again)
+        entries: list[dict[str, Any]] = []
+        for group in _batches(stamped):
+            loaded = _load(home, settings, FEEDS[name], source, sources, key, group)
+            entries += loaded
+            log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
+    return _report(name, entries, late)
+
+
+@dataclass(frozen=True)
+class _Stamped:
+    delivery: Delivery
+    stamps: list[dict[str, str | int]]
+    fingerprint: str
+
+    @property
+    def bytes(self) -> int:
+        return sum(int(stamp["bytes"]) for stamp in self.stamps)
+
+
+def _late_days(
+    deliveries: Sequence[Delivery], source: Source, first: date | None, last: date | None
+) -> tuple[date, ...]:
+    if source.is_bulk or first is None or last is None:
+        return ()
+    found = {delivery.ds for delivery in deliveries}
+    days = (date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1))
+    return tuple(day for day in days if day not in found)
+
+
+def _changed(
+    home: Home,
+    feed: Feed,
+    source: Source,
+    sources: Sources,
+    key: PersonalDataKey,
+    landing: Path,
+    deliveries: Sequence[Delivery],
+    again: bool,
+) -> list[_Stamped]:
+    """The deliveries whose bytes, mapping, contract or key differ from what the ledger last saw."""
+    loaded = ledger.partitions(home, feed.name)
+    known = {part.fingerprint for part in loaded.values()}
+    mapping = [repr(feed), source.model_dump(mode="json"), sources.store.timezone, key.id]
+    changed = []
+    for delivery in deliveries:
+        stamps = [file_stamp(path, landing) for path in delivery.paths]
+        fingerprint = ledger.fingerprint([mapping, stamps])
+        seen = (
+            known
+            if delivery.ds is None
+            else {loaded[delivery.ds].fingerprint}
+            if delivery.ds in loaded
+            else set()
+        )
+        if again or fingerprint not in seen:
+            changed.append(_Stamped(delivery, stamps, fingerprint))
+    return changed
+
+
+def _batches(changed: Sequence[_Stamped]) -> Iterator[list[_Stamped]]:
+    group: list[_Stamped] = []
+    size = 0
+    for stamped in changed:
+        if group and (size + stamped.bytes > _BATCH_BYTES or len(group) >= _BATCH_DAYS):
+            yield group
+            group, size = [], 0
+        group.append(stamped)
+        size += stamped.bytes
+    if group:
+        yield group
+
+
+def _load(
+    home: Home,
+    settings: Settings,
+    feed: Feed,
+    source: Source,
+    sources: Sources,
+    key: PersonalDataKey,
+    group: Sequence[_Stamped],
+) -> list[dict[str, Any]]:
+    """Read, check, write beside, rename, record: one batch, one ledger event."""
+    landing = settings.landing_folder
+    staging = home.raw / feed.name / ".staging"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    try:
+        days = {path: stamped.delivery.ds for stamped in group for path in stamped.delivery.paths}
+        files = [examine(path, landing, source) for path in days]
+        with Batch(settings, feed, source, sources.store, key, landing, staging) as batch:
+            batch.read(files, days)
+            batch.mark_duplicates()
+            counts = batch.counts()
+            _check_limits(home, settings, feed, source, batch, counts)
+            quality.check_raw_batch(home, feed.name, batch)
+            entries = batch.write(counts)
+        _make_visible(home, feed, staging, entries)
+        _record(home, feed, source, key, group, entries)
+    except duckdb.Error as error:
+        message = str(error).splitlines()[0]
+        raise NightshiftError(f"{feed.name}: {source.uri}: {message}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return entries
+
+
+def _check_limits(
+    home: Home, settings: Settings, feed: Feed, source: Source, batch: Batch, counts: Sequence[DayCounts]
+) -> None:
+    share = (
+        settings.quarantine_max_share if source.max_quarantine_share is None else source.max_quarantine_share
+    )
+    for day in counts:
+        refused = day.rows_quarantined
+        if refused > settings.quarantine_max_rows and refused > share * day.rows_in:
+            path = home.quarantine / feed.name / f"refused-{day.ds}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            move_durably(batch.write_quarantine(day.ds), path)
+            top = ", ".join(f"{reason} {count:,}" for reason, count in batch.top_reasons(day.ds))
+            raise NightshiftError(
+                f"{feed.name} {day.ds}: {refused:,} of {day.rows_in:,} rows refused, over the limit of {share:.1%}, "
+                f"so the day is not loaded: {top}; see {path}"
+            )
+
+
+def _make_visible(home: Home, feed: Feed, staging: Path, entries: Sequence[dict[str, Any]]) -> None:
+    for entry in entries:
+        ds = entry["ds"]
+        refused = home.quarantine / feed.name / f"ds={ds}" / "data.parquet"
+        if entry["rows_quarantined"]:
+            refused.parent.mkdir(parents=True, exist_ok=True)
+            move_durably(staging / f"quarantine-{ds}.parquet", refused)
+        else:
+            refused.unlink(missing_ok=True)
+        target = home.raw / feed.name / f"ds={ds}" / "data.parquet"
+        target.parent.mkdir(exist_ok=True)
+        move_durably(staging / f"{ds}.parquet", target)
+
+
+def _record(
+    home: Home,
+    feed: Feed,
+    source: Source,
+    key: PersonalDataKey,
+    group: Sequence[_Stamped],
+    entries: Sequence[dict[str, Any]],
+) -> None:
+    by_day = {str(stamped.delivery.ds): stamped for stamped in group}
+    bulk = group[0] if source.is_bulk else None
+    for entry in entries:
+        stamped = bulk or by_day[entry["ds"]]
+        entry["fingerprint"] = stamped.fingerprint
+        entry["files"] = [] if bulk else stamped.stamps
+    ledger.append(
+        home,
+        f"loads/{feed.name}",
+        {
+            "feed": feed.name,
+            "key_id": key.id,
+            "is_bulk": source.is_bulk,
+            "files": bulk.stamps if bulk else [],
+            "partitions": list(entries),
+        },
+    )
+
+
+def _span(entries: Sequence[dict[str, Any]]) -> str:
+    first, last = entries[0]["ds"], entries[-1]["ds"]
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def _report(name: str, entries: Sequence[dict[str, Any]], late: tuple[date, ...]) -> LoadReport:
+    note = f"; {len(late)} of the days asked for have no file yet" if late else ""
+    if not entries:
+        return LoadReport(name, "unchanged", f"nothing new{note}", late_days=late)
+    totals = {count: sum(int(entry[count]) for entry in entries) for count in ledger.ROW_COUNTS}
+    return LoadReport(name, "loaded", f"{_span(entries)}{note}", len(entries), **totals, late_days=late)

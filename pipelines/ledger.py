@@ -1,0 +1,85 @@
+"""The ledger: append-only, one JSON file an event. It is the memory of what was loaded, built and tried."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines.feeds import FEEDS
+from pipelines.home import Home, write_atomically
+
+
+def canonical_json(content: Any) -> bytes:
+    """The same content always as the same bytes."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()
+
+
+def fingerprint(content: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of `content`."""
+    return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def append(home: Home, kind: str, event: dict[str, Any]) -> Path:
+    """Record one event under `ledger/<kind>/`; the file's name sorts by time."""
+    now = datetime.now(UTC)
+    event = {"recorded_at": now.isoformat(), **event}
+    path = home.ledger / kind / f"{now:%Y%m%dT%H%M%S%f}-{fingerprint(event)[:8]}.json"
+    write_atomically(path, canonical_json(event))
+    return path
+
+
+def events(home: Home, kind: str) -> Iterator[dict[str, Any]]:
+    """All events of a kind, oldest first."""
+    for path in sorted((home.ledger / kind).glob("*.json")):
+        yield json.loads(path.read_text())
+
+
+def latest(home: Home, kind: str) -> dict[str, Any] | None:
+    """The newest event of a kind."""
+    paths = sorted((home.ledger / kind).glob("*.json"))
+    return json.loads(paths[-1].read_text()) if paths else None
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One loaded business day of a feed, as its newest load left it."""
+
+    feed: str
+    ds: date
+    sha256: str
+    rows_in: int
+    rows_loaded: int
+    rows_duplicate: int
+    rows_quarantined: int
+    rows_excluded: int
+    fingerprint: str
+    loaded_at: str
+
+
+def partitions(home: Home, feed: str) -> dict[date, Partition]:
+    """The feed's business days by date, in order."""
+    found: dict[date, Partition] = {}
+    for event in events(home, f"loads/{feed}"):
+        for entry in event["partitions"]:
+            ds = date.fromisoformat(entry["ds"])
+            found[ds] = Partition(
+                feed=feed,
+                ds=ds,
+                fingerprint=event.get("fingerprint") or entry["fingerprint"],
+                loaded_at=event["recorded_at"],
+                **{name: entry[name] for name in ("sha256", *ROW_COUNTS)},
+            )
+    return dict(sorted(found.items()))
+
+
+ROW_COUNTS = ("rows_in", "rows_loaded", "rows_duplicate", "rows_quarantined", "rows_excluded")
+
+
+def all_partitions(home: Home, until: date) -> list[Partition]:
+    """Every loaded partition with ds <= `until`, by feed and day: what a build for `until` is a function of."""
+    return [part for feed in FEEDS for ds, part in partitions(home, feed).items() if ds <= until]

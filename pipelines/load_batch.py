@@ -1,0 +1,345 @@
+"""One batch of deliveries inside DuckDB: read as text, typed, judged row by row, written beside.
+
+Mapping expressions are the operator's code, so the database they run in can see the landing folder and this
+feed's own raw folder only, and can change no setting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from pipelines import contract_sql
+from pipelines.contract_sql import Reason
+from pipelines.deliveries import DeliveredFile
+from pipelines.delivered_sql import REJECT_SCANS, REJECTS, delivered_relation, identifier, literal
+from pipelines.feeds import LINEAGE_COLUMNS, Feed
+from pipelines.personal_data import PersonalDataKey
+from pipelines.settings import Settings
+from pipelines.sources import Source, Store
+
+_DUPLICATE = "duplicate"
+_EXCLUDED = "excluded"
+_REFUSED = f"reason is not null and reason not in ('{_DUPLICATE}', '{_EXCLUDED}')"
+_EMAIL = (r"[^\s\"'',;:<>]+@[^\s\"'',;<>]+", "[email]")
+_PHONE = (r"\+?\d(?:[ ()/.-]*\d){8,}", "[number]")
+
+
+@dataclass(frozen=True)
+class DayCounts:
+    """The account of one business day: rows_in = rows_loaded + rows_duplicate + rows_quarantined."""
+
+    ds: date
+    rows_in: int
+    rows_loaded: int
+    rows_duplicate: int
+    rows_quarantined: int
+    rows_excluded: int
+
+
+class Batch:
+    """A DuckDB of its own for the length of one load."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        feed: Feed,
+        source: Source,
+        store: Store,
+        key: PersonalDataKey,
+        landing: Path,
+        staging: Path,
+    ) -> None:
+        self.feed, self.source, self.landing, self.staging = feed, source, landing, staging
+        self._files: Sequence[DeliveredFile] = ()
+        self._connection = duckdb.connect()
+        self._connection.execute("set variable hmac_inner = $inner", {"inner": key.inner})
+        self._connection.execute("set variable hmac_outer = $outer", {"outer": key.outer})
+        seen = ", ".join(literal(str(path)) for path in (landing, landing.resolve(), staging.parent))
+        for statement in (
+            f"set TimeZone = {literal(store.timezone)}",
+            f"set threads = {settings.threads}",
+            f"set memory_limit = {literal(settings.memory_limit)}",
+            f"set temp_directory = {literal(str(staging / 'spill'))}",
+            f"set allowed_directories = [{seen}]",
+            "set enable_external_access = false",
+            "set lock_configuration = true",
+        ):
+            self._connection.execute(statement)
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def read(self, files: Sequence[DeliveredFile], days: Mapping[Path, date | None]) -> None:
+        """Fill `checked`: typed rows, each with its day and, when refused, `reason:column` and its text."""
+        self._files = files
+        self._connection.execute("create temp table delivered_days (delivered_file VARCHAR, ds DATE)")
+        self._connection.executemany(
+            "insert into delivered_days values ($path, $ds)",
+            [{"path": str(path), "ds": ds or self.source.ds} for path, ds in days.items()],
+        )
+        self._connection.execute(f"create temp table checked as {self._checked(files)}")
+        self._add_rejected_lines()
+        self._give_undated_rows_a_day()
+
+    def _checked(self, files: Sequence[DeliveredFile]) -> str:
+        feed, source = self.feed, self.source
+        expressions = source.expressions(feed.name)
+        mapped = ", ".join(
+            f"({expressions.get(name, 'NULL::VARCHAR')}\n) as {contract_sql.mapped(name)}"
+            for name in feed.column_names
+        )
+        typed = ", ".join(
+            f'{contract_sql.typed_expression(column)} as "{column.name}"' for column in feed.columns
+        )
+        reason = contract_sql.reason_expression(feed, source.is_bulk)
+        own_instant = contract_sql.own_instant(feed)
+        instant_day = contract_sql.business_day(own_instant)
+        has_update = "updated_at" in feed.column_names
+        default_update = f" replace (coalesce(updated_at, {own_instant}) as updated_at)" if has_update else ""
+        if source.is_bulk and not feed.is_snapshot:
+            latest_day = contract_sql.business_day(contract_sql.latest_instant(feed))
+            ds, known_on = "business_date", f"coalesce({latest_day}, business_date)"
+        else:
+            ds = known_on = "delivered_ds"
+        is_bulk = str(source.is_bulk).lower()
+        columns = ", ".join(identifier(column.name) for column in (*feed.columns, *LINEAGE_COLUMNS))
+        return f"""
+            with delivered as ({delivered_relation(self._connection, feed.name, source, files)}),
+            mapped as (
+                select {mapped},
+                    ({source.where or "true"}\n) as is_kept, delivered_source is null as is_malformed,
+                    delivered_source, delivered_text, delivered_file, delivered_row
+                from (select unnest(delivered_source), * from delivered)
+            ),
+            typed as (
+                select mapped.*, {typed} from mapped
+            ),
+            dated as (
+                select typed.*{default_update}, delivered_days.ds as delivered_ds,
+                    coalesce({instant_day}, delivered_days.ds) as business_date
+                from typed join delivered_days using (delivered_file)
+            ),
+            judged as (
+                select *, {ds} as ds, {known_on} as known_on, {is_bulk} as is_known_on_approximate,
+                    case when is_malformed then '{Reason.MALFORMED_LINE}:'
+                        when is_kept is not true then '{_EXCLUDED}' else {reason} end as reason
+                from dated
+            )
+            select {columns}, ds, reason, delivered_file, delivered_row, NULL::BIGINT as line,
+                case when reason <> '{_EXCLUDED}'
+                    then coalesce(delivered_text, to_json(delivered_source)::VARCHAR) end as raw_text
+            from judged
+        """
+
+    def _add_rejected_lines(self) -> None:
+        """Lines that are no CSV record at all come from DuckDB's own account of what it rejected."""
+        if self.source.format == "parquet":
+            return
+        self._connection.execute(
+            f"""
+            insert into checked by name
+            select distinct on (scans.file_path, rejects.line)
+                scans.file_path as delivered_file, days.ds, days.ds as business_date, days.ds as known_on,
+                '{Reason.MALFORMED_LINE}:' as reason, rejects.csv_line as raw_text, rejects.line::BIGINT as line
+            from {REJECTS} as rejects
+            join {REJECT_SCANS} as scans using (scan_id, file_id)
+            join delivered_days as days on days.delivered_file = scans.file_path
+            order by scans.file_path, rejects.line, rejects.column_idx
+            """
+        )
+
+    def _give_undated_rows_a_day(self) -> None:
+        """Bulk rows whose day cannot be read are quarantined with the history's last day."""
+        if self.source.is_bulk:
+            self._connection.execute(
+                "update checked set ds = (select coalesce(max(ds), current_date) from checked where reason is null) "
+                f"where ds is null or ({_REFUSED})"
+            )
+
+    def mark_duplicates(self) -> None:
+        """Keep one row a key and day: the latest state; the same content again counts as duplicate.
+
+        Rows of one key, one instant and different content contradict each other: the first in the delivery is
+        kept, the others go to quarantine.
+        """
+        names = self.feed.column_names
+        keys = ", ".join(identifier(name) for name in self.feed.key)
+        content = f"hash({', '.join(identifier(name) for name in names)})"
+        updated = "updated_at" if "updated_at" in names else "NULL::TIMESTAMP"
+        self._connection.execute(
+            f"""
+            create temp table repeated as
+            with repeated_keys as (
+                select ds, {keys} from checked where reason is null group by all having count(*) > 1
+            ),
+            ranked as (
+                select checked.rowid as row, {content} as content, {updated} as updated,
+                    row_number() over newest as place, first_value({content}) over newest as kept_content,
+                    first_value({updated}) over newest as kept_updated
+                from checked
+                semi join repeated_keys
+                    on {" and ".join(f"checked.{identifier(k)} is not distinct from repeated_keys.{identifier(k)}" for k in ("ds", *self.feed.key))}
+                where reason is null
+                window newest as (
+                    partition by ds, {keys} order by {updated} desc nulls last, delivered_file, delivered_row
+                )
+            )
+            select row, case when content = kept_content or updated < kept_updated then '{_DUPLICATE}'
+                else '{Reason.CONFLICTING_KEY}:{self.feed.key[0]}' end as reason
+            from ranked where place > 1
+            """
+        )
+        self._connection.execute(
+            "update checked set reason = repeated.reason from repeated where checked.rowid = repeated.row"
+        )
+
+    def counts(self) -> list[DayCounts]:
+        """One account a business day, in order; days of files without rows included."""
+        rows = self._connection.execute(
+            f"""
+            with days as (
+                select distinct ds from checked where ds is not null
+                union select ds from delivered_days where ds is not null
+            )
+            select days.ds,
+                count(rows.ds) filter (where kind <> '{_EXCLUDED}'),
+                count(*) filter (where kind = 'loaded'),
+                count(*) filter (where kind = '{_DUPLICATE}'),
+                count(*) filter (where kind = 'quarantined'),
+                count(*) filter (where kind = '{_EXCLUDED}')
+            from days left join (
+                select ds, case when reason is null then 'loaded' when reason in ('{_DUPLICATE}', '{_EXCLUDED}') then reason
+                    else 'quarantined' end as kind
+                from checked
+            ) as rows using (ds)
+            group by days.ds order by days.ds
+            """
+        ).fetchall()
+        counts = [DayCounts(*row) for row in rows]
+        for day in counts:
+            if day.rows_in != day.rows_loaded + day.rows_duplicate + day.rows_quarantined:
+                raise AssertionError(
+                    f"{self.feed.name} {day}: rows in are not loaded + duplicate + quarantined"
+                )
+        return counts
+
+    def top_reasons(self, ds: date) -> list[tuple[str, int]]:
+        return self._connection.execute(
+            f"select replace(rtrim(reason, ':'), ':', ' '), count(*) from checked where ds = $ds and {_REFUSED} "
+            "group by 1 order by 2 desc, 1 limit 3",
+            {"ds": ds},
+        ).fetchall()
+
+    def accepted(self) -> pd.DataFrame:
+        """The rows about to be loaded, as a frame of the contract's columns."""
+        columns = ", ".join(identifier(name) for name in self.feed.column_names)
+        return self._connection.execute(f"select {columns} from checked where reason is null").df()
+
+    def write(self, counts: Sequence[DayCounts]) -> list[dict[str, Any]]:
+        """Write each day's Parquet and quarantine into staging; ordered by key, so equal rows give equal bytes."""
+        columns = ", ".join(identifier(column.name) for column in (*self.feed.columns, *LINEAGE_COLUMNS))
+        keys = ", ".join(identifier(name) for name in self.feed.key)
+        self._connection.execute(
+            f"create temp table accepted as select ds, {columns} from checked where reason is null order by ds, {keys}"
+        )
+        entries = []
+        for day in counts:
+            path = self.staging / f"{day.ds}.parquet"
+            self._copy(f"select {columns} from accepted where ds = DATE '{day.ds}' order by {keys}", path)
+            if day.rows_quarantined:
+                self.write_quarantine(day.ds)
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            entry = {**asdict(day), "ds": str(day.ds), "sha256": sha256, "touched": self._touched(day.ds)}
+            entries.append(entry)
+        return entries
+
+    def write_quarantine(self, ds: date) -> Path:
+        """Write the day's refused rows: file, line where it is known, reason, column, masked text."""
+        self._number_lines()
+        fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in self.feed.column_names)
+        text = f"coalesce(raw_text, to_json(struct_pack({fields}))::VARCHAR)"
+        for pattern, mask in (_EMAIL, _PHONE) if "phone" in self.feed.column_names else (_EMAIL,):
+            text = f"regexp_replace({text}, {literal(pattern)}, {literal(mask)}, 'g')"
+        path = self.staging / f"quarantine-{ds}.parquet"
+        self._copy(
+            f"""
+            select '{self.feed.name}' as feed, ds, parse_filename(delivered_file) as file, line,
+                split_part(reason, ':', 1) as reason, nullif(split_part(reason, ':', 2), '') as column_name,
+                {text} as raw_text
+            from checked where ds = DATE '{ds}' and {_REFUSED}
+            order by file, line, delivered_row, raw_text
+            """,
+            path,
+        )
+        return path
+
+    def _copy(self, select: str, path: Path) -> None:
+        self._connection.execute(
+            f"copy ({select}) to {literal(str(path))} (format parquet, compression snappy)"
+        )
+
+    def _touched(self, ds: date) -> list[str]:
+        """The business dates whose rows this day's load adds or replaces."""
+        replaced = self.staging.parent / f"ds={ds}" / "data.parquet"
+        before = (
+            f" union select business_date from read_parquet({literal(str(replaced))})"
+            if replaced.exists()
+            else ""
+        )
+        rows = self._connection.execute(
+            f"select business_date from (select business_date from accepted where ds = DATE '{ds}'{before}) "
+            "group by 1 order by 1"
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def _number_lines(self) -> None:
+        """Give refused rows their line in the file, where every record is known to be one line."""
+        lines_before = 0
+        for file in self._files:
+            rejected = self._lines_rejected(file)
+            if self.source.format == "jsonl" and not rejected:
+                self._set_lines(file, first=lines_before + 1, header=0, rejected=rejected)
+            lines_before += file.newlines
+            if self.source.format == "csv":
+                count, first = self._connection.execute(
+                    "select count(delivered_row), min(delivered_row) from checked where delivered_file = $path",
+                    {"path": str(file.path)},
+                ).fetchall()[0]
+                if file.newlines == count + len(rejected) + 1:
+                    self._set_lines(file, first, header=1, rejected=rejected)
+
+    def _lines_rejected(self, file: DeliveredFile) -> list[int]:
+        rows = self._connection.execute(
+            "select line from checked where delivered_file = $path and delivered_row is null order by line",
+            {"path": str(file.path)},
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def _set_lines(self, file: DeliveredFile, first: int, header: int, rejected: Sequence[int]) -> None:
+        refused = self._connection.execute(
+            f"select rowid, delivered_row from checked where delivered_file = $path and {_REFUSED} "
+            "and delivered_row is not null and line is null order by delivered_row",
+            {"path": str(file.path)},
+        ).fetchall()
+        for row, position in refused:
+            line = position - first + 1 + header
+            for other in rejected:
+                line += other <= line
+            self._connection.execute(
+                "update checked set line = $line where rowid = $row", {"line": line, "row": row}
+            )

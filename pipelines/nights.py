@@ -1,0 +1,231 @@
+"""The steps of a night. The command line and the DAGs call these same functions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+
+from pipelines import exports, ledger, quality
+from pipelines import ingest as ingestion
+from pipelines import scoring as scoring_step
+from pipelines import training as training_step
+from pipelines.deliveries import find_deliveries
+from pipelines.errors import NightshiftError
+from pipelines.home import Home
+from pipelines.ingest import LoadReport
+from pipelines.settings import Settings
+from pipelines.sources import Sources, load_sources
+from pipelines.warehouse import Warehouse
+
+Log = Callable[[str], None]
+MODELS = ("demand",)
+
+# What a night can do, and the feeds without which it cannot.
+CAPABILITIES = {
+    "demand forecast": ("orders", "order_lines", "products"),
+    "returns beside sales": ("returns", "order_lines"),
+    "customer attributes": ("customers",),
+    "sessions and funnels": ("events",),
+    "stock status of a day": ("inventory",),
+    "planned promotions": ("promotions",),
+    "closed days of the store": ("calendar",),
+    "delivery times": ("shipments",),
+}
+
+
+def ingest(
+    settings: Settings,
+    feeds: Sequence[str] | None,
+    first: date | None,
+    last: date | None,
+    log: Log = print,
+    again: bool = False,
+) -> list[LoadReport]:
+    """Load feeds (all by default); see `pipelines.ingest.ingest`."""
+    return ingestion.ingest(settings, feeds, first, last, log, again)
+
+
+def missing_feeds(settings: Settings, as_of: date) -> list[str]:
+    """The feeds delivered daily of which the ledger does not show this business day yet."""
+    home = Home.open(settings.home)
+    sources = load_sources(settings.sources_file)
+    daily = [name for name, source in sources.feeds.items() if not source.is_bulk]
+    return [name for name in daily if as_of not in ledger.partitions(home, name)]
+
+
+def switched_off(sources: Sources) -> list[str]:
+    """What this store's feeds do not allow, by name, with the feeds that are absent."""
+    lines = []
+    for capability, needs in CAPABILITIES.items():
+        if absent := [feed for feed in needs if feed not in sources.feeds]:
+            lines.append(f"{capability} (no {', '.join(absent)})")
+    return lines
+
+
+def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
+    """Build the warehouse for a day and write its feature snapshot; returns the snapshot's hash."""
+    with _step(settings, "build", as_of, owner) as home:
+        sources = load_sources(settings.sources_file)
+        if off := switched_off(sources):
+            log(f"off for want of feeds: {'; '.join(off)}")
+        return Warehouse(home, settings, sources.store, as_of).build(log).snapshot
+
+
+def train(
+    settings: Settings, as_of: date, models: Sequence[str] | None = None, log: Log = print
+) -> list[training_step.TrainReport]:
+    """Train on the snapshot of a day's build; needs no hold on the home, since snapshots never change."""
+    home = Home.open(settings.home)
+    snapshot = _snapshot(home, as_of)
+    return training_step.train(settings, as_of, snapshot, models, log)
+
+
+def score(settings: Settings, as_of: date, owner: str, log: Log = print) -> scoring_step.ScoreReport:
+    """Score a day's snapshot with the champion and write the predictions, once their check has passed."""
+    with _step(settings, "score", as_of, owner) as home:
+        store = load_sources(settings.sources_file).store
+        state = Warehouse(home, settings, store, as_of).built()
+
+        def check(predictions: pd.DataFrame) -> None:
+            quality.check(home, "predictions_demand", predictions, f"the demand predictions as of {as_of}")
+
+        return scoring_step.score(settings, as_of, state.snapshot, state.inputs, check=check, log=log)
+
+
+def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> list[exports.ExportReport]:
+    """Build the export tables on a day's predictions and deliver them."""
+    with _step(settings, "export", as_of, owner) as home:
+        sources = load_sources(settings.sources_file)
+        warehouse = Warehouse(home, settings, sources.store, as_of)
+        warehouse.built()
+        predictions = {}
+        for model in MODELS:
+            path = home.predictions / model / f"as_of={as_of}" / "data.parquet"
+            if not path.exists():
+                raise NightshiftError(
+                    f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}"
+                )
+            predictions[model] = path
+        warehouse.dbt(
+            ["path:models/exports"], sorted({p.feed for p in ledger.all_partitions(home, as_of)}), predictions
+        )
+        late = missing_feeds(settings, as_of)
+        return [exports.export_table(warehouse, table, late, log) for table in exports.EXPORTS.values()]
+
+
+def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:
+    """Swap in what analysts read; a day before the published one is left out, and said."""
+    with _step(settings, "publish", as_of, owner) as home:
+        sources = load_sources(settings.sources_file)
+        warehouse = Warehouse(home, settings, sources.store, as_of)
+        state = warehouse.built()
+        last = ledger.latest(home, "publishes")
+        if last and last["as_of"] > str(as_of):
+            log(
+                f"published stays at {last['as_of']}: {as_of} is an earlier day; its exports are in {home.exports}"
+            )
+            return
+        manifests = [
+            path.read_text() for path in sorted(home.exports.glob(f"*/v*/as_of={as_of}/manifest.json"))
+        ]
+        fingerprint = ledger.fingerprint([state.inputs, manifests])
+        if last and last["fingerprint"] == fingerprint and (home.published / "warehouse.duckdb").exists():
+            log(f"published: unchanged, {home.published / 'warehouse.duckdb'}")
+            return
+        late = missing_feeds(settings, as_of)
+        facts = {
+            "as_of": str(as_of),
+            "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "completeness": f"partial, late: {', '.join(late)}" if late else "complete",
+            "inputs": state.inputs,
+            "snapshot": state.snapshot,
+            "store": sources.store.name,
+        }
+        warehouse.publish(facts, log)
+        ledger.append(home, "publishes", {"as_of": str(as_of), "fingerprint": fingerprint})
+
+
+def release(settings: Settings, owner: str) -> None:
+    """End `owner`'s night: the home is free for the next one, and what a night of an earlier day built goes."""
+    home = Home.open(settings.home)
+    home.release(owner)
+    for path in home.root.glob("warehouse.*-*-*.*"):
+        path.unlink()
+
+
+def run(
+    settings: Settings, first: date, as_of: date, owner: str, is_training: bool = False, log: Log = print
+) -> None:
+    """Whole nights from `first` to `as_of`, each with the steps the DAG runs; training only when asked for."""
+    for day in (first + timedelta(days=n) for n in range((as_of - first).days + 1)):
+        log(f"night of {day}")
+        for report in ingest(settings, None, None if day == first else day, day, log):
+            if report.status != "off":
+                log(f"{report.feed}: {report.status}, {report.message}")
+        try:
+            build(settings, day, owner, log)
+            if is_training:
+                train(settings, day, log=log)
+            score(settings, day, owner, log)
+            export(settings, day, owner, log)
+            publish(settings, day, owner, log)
+        finally:
+            release(settings, owner)
+
+
+def last_complete_day(settings: Settings) -> date:
+    """The newest business day that every daily feed has delivered or, with bulk history alone, that is loaded."""
+    home = Home.open(settings.home)
+    sources = load_sources(settings.sources_file)
+    newest = []
+    for name, source in sources.feeds.items():
+        days = [
+            delivery.ds
+            for delivery in find_deliveries(source, settings.landing_folder, None, None)
+            if delivery.ds
+        ]
+        days += list(ledger.partitions(home, name)) if source.is_bulk and name == "orders" else []
+        if days:
+            newest.append(max(days))
+    if not newest:
+        raise NightshiftError(f"nothing is delivered in {settings.landing_folder}; say the day with --as-of")
+    return min(newest)
+
+
+def _snapshot(home: Home, as_of: date) -> str:
+    built = [event["snapshot"] for event in ledger.events(home, "builds") if event["as_of"] == str(as_of)]
+    if not built or not (home.snapshots / built[-1]).is_dir():
+        raise NightshiftError(f"no snapshot as of {as_of}; run: nightshift build --as-of {as_of}")
+    return str(built[-1])
+
+
+@contextmanager
+def _step(settings: Settings, name: str, as_of: date, owner: str) -> Iterator[Home]:
+    """Hold the home for one step and record the attempt, its time and its outcome."""
+    home = Home.open(settings.home)
+    started = time.monotonic()
+    outcome, error = "failed", "killed"
+    try:
+        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds):
+            yield home
+        outcome, error = "done", ""
+    except BaseException as failure:
+        error = str(failure) or type(failure).__name__
+        raise
+    finally:
+        ledger.append(
+            home,
+            "attempts",
+            {
+                "step": name,
+                "as_of": str(as_of),
+                "owner": owner,
+                "seconds": round(time.monotonic() - started, 2),
+                "outcome": outcome,
+                "error": error,
+            },
+        )

@@ -1,0 +1,110 @@
+"""What a person wants to see of a home: feeds, build, models, exports, failures."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import ledger, nights
+from pipelines.home import Home
+from pipelines.settings import Settings
+from pipelines.sources import load_sources
+
+
+def summary(settings: Settings) -> str:
+    """The newest export of each table with its rows and path, and what to do next."""
+    home = Home.open(settings.home)
+    lines = [_export_line(latest) for latest in _latest_exports(home)]
+    lines.append(f"published: {home.published / 'warehouse.duckdb'}")
+    return "\n".join(lines)
+
+
+def report(settings: Settings) -> str:
+    """The whole state on one screen."""
+    home = Home.open(settings.home)
+    sources = load_sources(settings.sources_file)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("feed", "days", "first", "last", "loaded at (UTC)"):
+        table.add_column(name, no_wrap=True)
+    for name in ("rows", "duplicate", "quarantined"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for feed in sources.feeds:
+        parts = list(ledger.partitions(home, feed).values())
+        if not parts:
+            table.add_row(feed, "0", "-", "-", "never", "0", "0", "0")
+            continue
+        sums = [
+            sum(getattr(part, name) for part in parts)
+            for name in ("rows_loaded", "rows_duplicate", "rows_quarantined")
+        ]
+        loaded_at = max(part.loaded_at for part in parts)[:16].replace("T", " ")
+        days = f"{len(parts):,}"
+        table.add_row(
+            feed, days, str(parts[0].ds), str(parts[-1].ds), loaded_at, *(f"{count:,}" for count in sums)
+        )
+    sections = [f"home: {home.root}", _render(table)]
+    if off := nights.switched_off(sources):
+        sections.append(f"off for want of feeds: {'; '.join(off)}")
+    sections += [_build_line(home), *(_export_line(latest) for latest in _latest_exports(home))]
+    sections.append(_champion_line(home))
+    sections += _failures(home)
+    return "\n".join(section for section in sections if section)
+
+
+def _render(table: Table) -> str:
+    console = Console(file=StringIO(), width=120)
+    console.print(table)
+    return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
+
+
+def _build_line(home: Home) -> str:
+    build, publish = ledger.latest(home, "builds"), ledger.latest(home, "publishes")
+    if build is None:
+        return "warehouse: not built yet; run: nightshift build"
+    published = f"published as of {publish['as_of']}" if publish else "not published yet"
+    return f"warehouse: built as of {build['as_of']}, snapshot {build['snapshot']}; {published}"
+
+
+def _champion_line(home: Home) -> str:
+    decisions = sorted(home.decisions.glob("*.json"))
+    if not decisions:
+        return "models: no champion yet, a baseline speaks; run: nightshift train"
+    decision: dict[str, Any] = json.loads(decisions[-1].read_text())
+    return f"models: last decision {json.dumps({name: decision[name] for name in sorted(decision) if name != 'metrics'})}"
+
+
+def _latest_exports(home: Home) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    found = []
+    for path in sorted(home.exports.glob("*/v*/latest.json")):
+        latest = json.loads(path.read_text())
+        manifest = json.loads((path.parent / latest["manifest"]).read_text())
+        data = str((path.parent / latest["manifest"]).parent / manifest["files"][0]["name"])
+        found.append((data, latest, manifest))
+    return found
+
+
+def _export_line(export: tuple[str, dict[str, Any], dict[str, Any]]) -> str:
+    path, latest, manifest = export
+    is_stale = datetime.fromisoformat(latest["valid_until"]) < datetime.now(UTC)
+    return (
+        f"export: {manifest['table']} as of {manifest['as_of']}, {manifest['completeness']}, "
+        f"{manifest['row_count']:,} rows by {', '.join(manifest['methods'])}"
+        f"{', stale' if is_stale else ''}: {path}"
+    )
+
+
+def _failures(home: Home) -> list[str]:
+    """The steps whose newest attempt failed."""
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in ledger.events(home, "attempts"):
+        newest[event["step"], event["as_of"]] = event
+    return [
+        f"failed: {event['step']} as of {event['as_of']} at {event['recorded_at'][:16].replace('T', ' ')}: {event['error']}"
+        for event in newest.values()
+        if event["outcome"] == "failed"
+    ]

@@ -1,0 +1,288 @@
+"""The only place that opens the warehouse or runs dbt: builds it, snapshots its features, publishes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from pipelines import ledger
+from pipelines.delivered_sql import identifier, literal
+from pipelines.errors import NightshiftError
+from pipelines.feeds import DATE, FEEDS, LINEAGE_COLUMNS, Column, Feed
+from pipelines.home import Home, move_durably, write_atomically
+from pipelines.settings import Settings
+from pipelines.sources import Store
+
+PROJECT = Path(__file__).parent.parent / "dbt_project"
+PUBLISHED_SCHEMAS = ("marts", "features", "exports")
+_HASH_LENGTH = 16
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuildState:
+    """What a warehouse file holds: the day it was built for, the hash of its inputs, its feature snapshot."""
+
+    as_of: str
+    inputs: str
+    snapshot: str
+
+
+class Warehouse:
+    """The warehouse of one `as_of`: the main one, or a temporary one for a day before what the main one holds."""
+
+    def __init__(self, home: Home, settings: Settings, store: Store, as_of: date) -> None:
+        self.home, self.settings, self.store, self.as_of = home, settings, store, as_of
+        main = _read_state(_state_file(home.warehouse))
+        self.is_main = main is None or date.fromisoformat(main.as_of) <= as_of
+        self.path = home.warehouse if self.is_main else home.root / f"warehouse.{as_of}.duckdb"
+
+    @property
+    def state(self) -> BuildState | None:
+        """What the file holds for this `as_of`; None when it was not built for it or a build broke off."""
+        state = _read_state(_state_file(self.path))
+        return state if state and state.as_of == str(self.as_of) and self.path.exists() else None
+
+    def built(self) -> BuildState:
+        """The state; raises `NightshiftError` with the command to run when there is none."""
+        if (state := self.state) is None:
+            raise NightshiftError(
+                f"the warehouse is not built for {self.as_of}; run: nightshift build --as-of {self.as_of}"
+            )
+        return state
+
+    def build(self, log: Log) -> BuildState:
+        """Build staging, marts and features from what is loaded, then write the snapshot.
+
+        A build of the same partitions with the same project and settings is found, not repeated. Raises
+        `NightshiftError` when a raw partition is not the one the ledger knows or a dbt model or test fails.
+        """
+        parts = ledger.all_partitions(self.home, self.as_of)
+        if not parts:
+            raise NightshiftError(f"nothing is loaded up to {self.as_of}; run: nightshift ingest")
+        self._verify(parts)
+        inputs = self._inputs(parts)
+        state = self.state
+        if state and state.inputs == inputs and (self.home.snapshots / state.snapshot).is_dir():
+            log(f"warehouse: unchanged since the last build for {self.as_of}, snapshot {state.snapshot}")
+            return state
+        _state_file(self.path).unlink(missing_ok=True)
+        present = sorted({part.feed for part in parts})
+        log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")
+        self.dbt(["path:models/staging", "path:models/marts", "path:models/features"], present, {})
+        state = BuildState(str(self.as_of), inputs, self._write_snapshot())
+        write_atomically(_state_file(self.path), ledger.canonical_json(asdict(state)))
+        ledger.append(self.home, "builds", {**asdict(state), "feeds": present, "partitions": len(parts)})
+        self._prune_snapshots(keep=state.snapshot)
+        return state
+
+    def dbt(self, select: Sequence[str], present: Sequence[str], predictions: Mapping[str, Path]) -> None:
+        """Run `dbt build` in a process of its own, since dbt in this one would keep DuckDB's lock."""
+        folder = self.home.root / "dbt"
+        variables = {
+            "as_of": str(self.as_of),
+            "timezone": self.store.timezone,
+            "currency": self.store.currency,
+            "prices_include_tax": self.store.prices_include_tax,
+            "feeds": list(present),
+            "return_window_days": self.settings.return_window_days,
+            "horizon_days": self.settings.horizon_days,
+            "raw": {feed: self._raw_relation(FEEDS[feed], feed in present) for feed in FEEDS},
+            "predictions": {
+                model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()
+            },
+        }
+        command = [
+            str(Path(sys.executable).with_name("dbt")),
+            "--no-use-colors",
+            "build",
+            "--select",
+            *select,
+        ]
+        command += [
+            "--project-dir",
+            str(PROJECT),
+            "--profiles-dir",
+            str(PROJECT),
+            "--vars",
+            json.dumps(variables),
+        ]
+        command += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+        environment = self.settings.child_environment(
+            {
+                "NIGHTSHIFT_WAREHOUSE": str(self.path),
+                "NIGHTSHIFT_THREADS": str(self.settings.threads),
+                "NIGHTSHIFT_MEMORY_LIMIT": self.settings.memory_limit,
+                "DO_NOT_TRACK": "1",
+            }
+        )
+        folder.mkdir(exist_ok=True)
+        results = folder / "target" / "run_results.json"
+        results.unlink(missing_ok=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        (folder / "last_build.log").write_text(done.stdout + done.stderr)
+        if done.returncode != 0:
+            raise NightshiftError(_dbt_failure(results, folder / "last_build.log"))
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection; only between dbt's runs, which lock the file."""
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            connection.execute(f"set threads = {self.settings.threads}")
+            connection.execute(f"set memory_limit = {literal(self.settings.memory_limit)}")
+            yield connection
+
+    def publish(self, facts: Mapping[str, str], log: Log) -> Path:
+        """Swap a copy of marts, features and exports into `published/`; readers keep the file they opened."""
+        target = self.home.published / "warehouse.duckdb"
+        beside = self.home.published / ".warehouse.duckdb.tmp"
+        beside.unlink(missing_ok=True)
+        with duckdb.connect(str(beside)) as connection:
+            connection.execute(f"attach {literal(str(self.path))} as built (read_only)")
+            counts = {name: _copy_table(connection, name) for name in _published_tables(connection)}
+            _write_meta(connection, facts, counts)
+            connection.execute("detach built")
+            connection.execute("checkpoint")
+        beside.chmod(0o400)
+        move_durably(beside, target)
+        log(f"published: {len(counts)} tables, {sum(counts.values()):,} rows in {target}")
+        return target
+
+    def _verify(self, parts: Sequence[ledger.Partition]) -> None:
+        for part in parts:
+            path = self.home.raw / part.feed / f"ds={part.ds}" / "data.parquet"
+            if not path.exists() or _sha256(path) != part.sha256:
+                raise NightshiftError(
+                    f"{path} is not what the ledger recorded on {part.loaded_at[:16]}; move it away, then run: "
+                    f"nightshift ingest {part.feed} --from {part.ds} --to {part.ds} --again"
+                )
+
+    def _inputs(self, parts: Sequence[ledger.Partition]) -> str:
+        project = [
+            [path.relative_to(PROJECT).as_posix(), _sha256(path)]
+            for path in sorted(PROJECT.rglob("*"))
+            if path.suffix in {".sql", ".yml", ".csv"} and not {"target", "logs"} & set(path.parts)
+        ]
+        return ledger.fingerprint(
+            {
+                "as_of": self.as_of,
+                "partitions": [[part.feed, part.ds, part.sha256] for part in parts],
+                "project": project,
+                "store": self.store.model_dump(mode="json"),
+                "settings": [self.settings.return_window_days, self.settings.horizon_days],
+            }
+        )[:_HASH_LENGTH]
+
+    def _raw_relation(self, feed: Feed, is_present: bool) -> str:
+        if is_present:
+            glob = self.home.raw / feed.name / "ds=*" / "data.parquet"
+            return f"read_parquet({literal(str(glob))}, hive_partitioning=true, hive_types={{'ds': DATE}})"
+        columns = (*feed.columns, *LINEAGE_COLUMNS, Column("ds", DATE))
+        empty = ", ".join(f"NULL::{column.type} as {identifier(column.name)}" for column in columns)
+        return f"(select {empty} where false)"
+
+    def _write_snapshot(self) -> str:
+        beside = self.home.snapshots / ".being-written"
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        with self.reading() as connection:
+            tables = connection.execute(
+                "select table_name from duckdb_tables() where schema_name = 'features' order by 1"
+            ).fetchall()
+            for (table,) in tables:
+                path = beside / f"{table}.parquet"
+                connection.execute(
+                    f"copy (from features.{identifier(table)} order by all) to {literal(str(path))} (format parquet)"
+                )
+        digests = {path.name: _sha256(path) for path in sorted(beside.iterdir())}
+        name = ledger.fingerprint(digests)[:_HASH_LENGTH]
+        target = self.home.snapshots / name
+        if target.is_dir():
+            shutil.rmtree(beside)
+        else:
+            for path in beside.iterdir():
+                move_durably(path, path)
+            beside.rename(target)
+        return name
+
+    def _prune_snapshots(self, keep: str) -> None:
+        recent = [event["snapshot"] for event in ledger.events(self.home, "builds")]
+        kept = {keep, *list(dict.fromkeys(reversed(recent)))[: self.settings.keep_snapshots]}
+        for folder in self.home.snapshots.iterdir():
+            if folder.is_dir() and folder.name not in kept:
+                shutil.rmtree(folder)
+
+
+def _state_file(warehouse: Path) -> Path:
+    return warehouse.with_suffix(".json")
+
+
+def _read_state(path: Path) -> BuildState | None:
+    return BuildState(**json.loads(path.read_text())) if path.exists() else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _dbt_failure(results: Path, log: Path) -> str:
+    """One line: the first models and tests that failed, with their reason."""
+    failed: list[str] = []
+    if results.exists():
+        for result in json.loads(results.read_text())["results"]:
+            if result["status"] in ("error", "fail"):
+                reason = " ".join(str(result["message"]).split())
+                failed.append(f"{result['unique_id'].split('.')[2]} ({reason[:200]})")
+    what = "; ".join(failed[:3]) or "it did not start"
+    more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+    return f"dbt build failed: {what}{more}; the whole output is in {log}"
+
+
+def _published_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    schemas = ", ".join(literal(name) for name in PUBLISHED_SCHEMAS)
+    return connection.execute(
+        "select schema_name, table_name from duckdb_tables() "
+        f"where database_name = 'built' and schema_name in ({schemas}) order by all"
+    ).fetchall()
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str]) -> int:
+    """Copy one table with its comments; returns its number of rows."""
+    table = ".".join(identifier(part) for part in name)
+    connection.execute(f"create schema if not exists {identifier(name[0])}")
+    connection.execute(f"create table {table} as from built.{table}")
+    comments = connection.execute(
+        "select NULL, comment from duckdb_tables() where database_name = 'built' and schema_name = $s and table_name = $t "
+        "union all select column_name, comment from duckdb_columns() "
+        "where database_name = 'built' and schema_name = $s and table_name = $t",
+        {"s": name[0], "t": name[1]},
+    ).fetchall()
+    for column, comment in comments:
+        if comment:
+            target = f"column {table}.{identifier(column)}" if column else f"table {table}"
+            connection.execute(f"comment on {target} is {literal(comment)}")
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _write_meta(
+    connection: duckdb.DuckDBPyConnection, facts: Mapping[str, str], counts: Mapping[tuple[str, str], int]
+) -> None:
+    rows = [{"name": name, "value": value} for name, value in facts.items()]
+    rows += [{"name": f"rows in {'.'.join(table)}", "value": str(count)} for table, count in counts.items()]
+    connection.execute("create table meta (name VARCHAR primary key, value VARCHAR)")
+    connection.executemany("insert into meta values ($name, $value)", rows)
+    connection.execute(
+        "comment on table meta is 'What this file is: its day, its build and how much it holds.'"
+    )
