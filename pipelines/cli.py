@@ -19,7 +19,7 @@ from pipelines.home import COMMAND_OWNER, Home
 from pipelines.settings import Settings
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):
     """A business day, YYYY-MM-DD."""
 
     name = "YYYY-MM-DD"
@@ -28,7 +28,7 @@ class Day(click.ParamType):
         if isinstance(value, date):
             return value
         try:
-            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007
+            return datetime.strptime(value, "%Y-%m-%d").date()
         except ValueError:
             self.fail(f"{value!r} is no day; write it as YYYY-MM-DD", param, ctx)
 
@@ -44,12 +44,8 @@ def _owner() -> str:
 def home_options(command: Callable[..., None]) -> Callable[..., None]:
     """`--home`, `--sources` and `--landing`, turned into `settings`."""
 
-    @click.option(
-        "--home", type=click.Path(path_type=Path), help="The data home [default: $NIGHTSHIFT_HOME or ./var]."
-    )
-    @click.option(
-        "--sources", type=click.Path(path_type=Path), help="The mapping [default: sources.yml in the home]."
-    )
+    @click.option("--home", type=click.Path(path_type=Path), help="The data home [default: $NIGHTSHIFT_HOME or ./var].")
+    @click.option("--sources", type=click.Path(path_type=Path), help="The mapping [default: sources.yml in the home].")
     @click.option(
         "--landing",
         type=click.Path(path_type=Path),
@@ -88,24 +84,16 @@ def init(settings: Settings) -> None:
     if not settings.sources_file.exists():
         settings.sources_file.write_text(SOURCES_TEMPLATE)
     click.echo(f"home: {home.root}")
-    click.echo(
-        f"map your store's files in {settings.sources_file}, or write a simulated store: nightshift simulate"
-    )
+    click.echo(f"map your store's files in {settings.sources_file}, or write a simulated store: nightshift simulate")
 
 
 @cli.command()
 @home_options
-@click.option(
-    "--scale", type=click.FloatRange(0.005, 10), default=0.15, show_default=True, help="1 is 2,000 SKUs."
-)
+@click.option("--scale", type=click.FloatRange(0.005, 10), default=0.15, show_default=True, help="1 is 2,000 SKUs.")
 @click.option("--days", type=click.IntRange(1, 3650), default=540, show_default=True, help="Days of history.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The world: same seed, same bytes.")
-@click.option(
-    "--first-day", type=Day(), default="2025-01-01", show_default=True, help="The first business day."
-)
-@click.option(
-    "--dirty", type=click.FloatRange(0, 0.5), default=0.0, show_default=True, help="Share of broken rows."
-)
+@click.option("--first-day", type=Day(), default="2025-01-01", show_default=True, help="The first business day.")
+@click.option("--dirty", type=click.FloatRange(0, 0.5), default=0.0, show_default=True, help="Share of broken rows.")
 @click.option("--feeds", help="Only these feeds, separated by commas.")
 def simulate(
     settings: Settings, scale: float, days: int, seed: int, first_day: date, dirty: float, feeds: str | None
@@ -132,9 +120,7 @@ def simulate(
 @click.option("--to", "last", type=Day(), help="Last business day [default: the last delivered].")
 @click.option("--again", is_flag=True, help="Load also what the ledger shows as loaded.")
 @home_options
-def ingest(
-    settings: Settings, feeds: tuple[str, ...], first: date | None, last: date | None, again: bool
-) -> None:
+def ingest(settings: Settings, feeds: tuple[str, ...], first: date | None, last: date | None, again: bool) -> None:
     """Load deliveries into raw/; refused rows go to quarantine/ with their reason."""
     reports = nights.ingest(settings, feeds or None, first, last, _log, again)
     for report in reports:
@@ -185,9 +171,7 @@ def score(settings: Settings, as_of: date | None) -> None:
 def export(settings: Settings, as_of: date | None) -> None:
     """Write the contracted tables with their manifests."""
     for report in _step(settings, as_of, nights.export):
-        click.echo(
-            f"{report.table}: {report.status}, {report.completeness}, {report.rows:,} rows, {report.path}"
-        )
+        click.echo(f"{report.table}: {report.status}, {report.completeness}, {report.rows:,} rows, {report.path}")
 
 
 @cli.command()
@@ -211,6 +195,29 @@ def run(settings: Settings, as_of: date | None, first: date | None, is_training:
         raise UsageError(f"--from {first} lies after --as-of {day}")
     nights.run(settings, first or day, day, _owner(), is_training, _log)
     click.echo(status.summary(settings))
+
+
+@cli.command()
+@home_options
+@click.option("--scale", type=click.FloatRange(0.005, 10), default=0.15, show_default=True, help="1 is 2,000 SKUs.")
+@click.option("--days", type=click.IntRange(90, 3650), default=540, show_default=True, help="Days of history.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The world: same seed, same bytes.")
+def demo(settings: Settings, scale: float, days: int, seed: int) -> None:
+    """A simulated store, taken through its nights by the DAGs under a real Airflow; what `make run` runs."""
+    from pipelines.demo import run_demo
+
+    click.echo(run_demo(settings, scale, days, seed, _log))
+
+
+@cli.command()
+@home_options
+@click.option("--airflow-port", type=int, default=8080, show_default=True)
+@click.option("--mlflow-port", type=int, default=5000, show_default=True)
+def up(settings: Settings, airflow_port: int, mlflow_port: int) -> None:
+    """Serve the Airflow UI, scheduler included, and the MLflow UI on this machine until Ctrl-C."""
+    from pipelines import scheduler
+
+    scheduler.serve(settings, airflow_port, mlflow_port, _log)
 
 
 @cli.command(name="status")

@@ -40,9 +40,7 @@ def typed_expression(column: Column) -> str:
         return f"coalesce({text}, '{column.default}')" if column.default else text
     typed = _instant(value) if column.type == INSTANT else f"try_cast({_present(value)} as {column.type})"
     return (
-        f"coalesce({typed}, case when {_present(value)} is null then {column.default} end)"
-        if column.default
-        else typed
+        f"coalesce({typed}, case when {_present(value)} is null then {column.default} end)" if column.default else typed
     )
 
 
@@ -62,9 +60,7 @@ def own_instant(feed: Feed) -> str:
 
 def latest_instant(feed: Feed) -> str:
     """The latest instant in a row: by then all of it was known."""
-    instants = [
-        column.name for column in feed.columns if column.type == INSTANT and column.name != "promised_at"
-    ]
+    instants = [column.name for column in feed.columns if column.type == INSTANT and column.name != "promised_at"]
     return f"greatest({', '.join(_quoted(instants))}, NULL)" if instants else "NULL::TIMESTAMP"
 
 
@@ -103,9 +99,7 @@ def _branches(column: Column) -> list[str]:
     name, value = f'"{column.name}"', _present(mapped(column.name))
     branches = []
     if column.type != TEXT:
-        branches.append(
-            f"when {name} is null and {value} is not null then '{Reason.UNPARSEABLE_VALUE}:{column.name}'"
-        )
+        branches.append(f"when {name} is null and {value} is not null then '{Reason.UNPARSEABLE_VALUE}:{column.name}'")
     if column.required:
         branches.append(f"when {name} is null then '{Reason.MISSING_VALUE}:{column.name}'")
     if rule := _range_rule(column):

@@ -58,18 +58,14 @@ def _csv(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
 
 
 def _json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
-    structure = literal(json.dumps({name: "VARCHAR" for name in source.referenced_columns(feed)}))
-    dialect = (
-        f"columns={{'line': 'VARCHAR'}}, delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false"
-    )
+    structure = literal(json.dumps(dict.fromkeys(source.referenced_columns(feed), "VARCHAR")))
+    dialect = f"columns={{'line': 'VARCHAR'}}, delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false"
     parsed = f"case when ltrim(read.line) like '{{%' then try(from_json(read.line, {structure})) end"
     lines = _select(parsed, _read_csv(files, dialect), text="read.line")
     return f"select * from ({lines}) where delivered_text is not null"
 
 
-def _parquet(
-    connection: duckdb.DuckDBPyConnection, feed: str, source: Source, files: Sequence[DeliveredFile]
-) -> str:
+def _parquet(connection: duckdb.DuckDBPyConnection, feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
     paths = ", ".join(literal(str(file.path)) for file in files)
     read = f"read_parquet([{paths}], filename=true, union_by_name=true)"
     names = [row[0] for row in connection.execute(f"describe from {read}").fetchall() if row[0] != "filename"]

@@ -102,13 +102,9 @@ def _examine_text(path: Path, name: str, format: str) -> tuple[tuple[str, ...], 
             total += len(chunk)
             tail = chunk[-1:]
             if total > max(_MAX_PLAIN_BYTES, path.stat().st_size * _MAX_RATIO):
-                raise NightshiftError(
-                    f"{name}: unpacks to more than {_MAX_RATIO} times its size; refused as a bomb"
-                )
+                raise NightshiftError(f"{name}: unpacks to more than {_MAX_RATIO} times its size; refused as a bomb")
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
-        raise NightshiftError(
-            f"{name}: damaged archive ({error}); ask for it to be delivered again"
-        ) from None
+        raise NightshiftError(f"{name}: damaged archive ({error}); ask for it to be delivered again") from None
     if total and tail != b"\n":
         raise NightshiftError(f"{name}: does not end with a newline, so it was cut short; deliver it again")
     if format != "csv":

@@ -202,9 +202,7 @@ class Home:
         if not lease:
             return None
         age = datetime.now(UTC) - datetime.fromisoformat(lease["renewed_at"])
-        is_dead = lease["process"] != "" and lease["process"] != process_identity(
-            int(lease["process"].split()[0])
-        )
+        is_dead = lease["process"] != "" and lease["process"] != process_identity(int(lease["process"].split()[0]))
         return None if is_dead or age > timedelta(minutes=lease_minutes) else lease["owner"]
 
     def _write_lease(self, owner: str) -> None:

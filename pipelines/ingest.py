@@ -60,9 +60,7 @@ def ingest(
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
     key = load_key(home, settings)
-    return [
-        _ingest_feed(home, settings, sources, key, name, first, last, log, again) for name in feeds or FEEDS
-    ]
+    return [_ingest_feed(home, settings, sources, key, name, first, last, log, again) for name in feeds or FEEDS]
 
 
 def _ingest_feed(
@@ -135,13 +133,7 @@ def _changed(
     for delivery in deliveries:
         stamps = [file_stamp(path, landing) for path in delivery.paths]
         fingerprint = ledger.fingerprint([mapping, stamps])
-        seen = (
-            known
-            if delivery.ds is None
-            else {loaded[delivery.ds].fingerprint}
-            if delivery.ds in loaded
-            else set()
-        )
+        seen = known if delivery.ds is None else {loaded[delivery.ds].fingerprint} if delivery.ds in loaded else set()
         if again or fingerprint not in seen:
             changed.append(_Stamped(delivery, stamps, fingerprint))
     return changed
@@ -197,9 +189,7 @@ def _load(
 def _check_limits(
     home: Home, settings: Settings, feed: Feed, source: Source, batch: Batch, counts: Sequence[DayCounts]
 ) -> None:
-    share = (
-        settings.quarantine_max_share if source.max_quarantine_share is None else source.max_quarantine_share
-    )
+    share = settings.quarantine_max_share if source.max_quarantine_share is None else source.max_quarantine_share
     for day in counts:
         refused = day.rows_quarantined
         if refused > settings.quarantine_max_rows and refused > share * day.rows_in:

@@ -19,8 +19,8 @@ import pandas as pd
 
 from pipelines import contract_sql
 from pipelines.contract_sql import Reason
-from pipelines.deliveries import DeliveredFile
 from pipelines.delivered_sql import REJECT_SCANS, REJECTS, delivered_relation, identifier, literal
+from pipelines.deliveries import DeliveredFile
 from pipelines.feeds import LINEAGE_COLUMNS, Feed
 from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
@@ -28,7 +28,7 @@ from pipelines.sources import Source, Store
 
 _DUPLICATE = "duplicate"
 _EXCLUDED = "excluded"
-_REFUSED = f"reason is not null and reason not in ('{_DUPLICATE}', '{_EXCLUDED}')"
+_REFUSED = f"refusal is not null and refusal not in ('{_DUPLICATE}', '{_EXCLUDED}')"
 _EMAIL = (r"[^\s\"'',;:<>]+@[^\s\"'',;<>]+", "[email]")
 _PHONE = (r"\+?\d(?:[ ()/.-]*\d){8,}", "[number]")
 
@@ -99,12 +99,9 @@ class Batch:
         feed, source = self.feed, self.source
         expressions = source.expressions(feed.name)
         mapped = ", ".join(
-            f"({expressions.get(name, 'NULL::VARCHAR')}\n) as {contract_sql.mapped(name)}"
-            for name in feed.column_names
+            f"({expressions.get(name, 'NULL::VARCHAR')}\n) as {contract_sql.mapped(name)}" for name in feed.column_names
         )
-        typed = ", ".join(
-            f'{contract_sql.typed_expression(column)} as "{column.name}"' for column in feed.columns
-        )
+        typed = ", ".join(f'{contract_sql.typed_expression(column)} as "{column.name}"' for column in feed.columns)
         reason = contract_sql.reason_expression(feed, source.is_bulk)
         own_instant = contract_sql.own_instant(feed)
         instant_day = contract_sql.business_day(own_instant)
@@ -136,11 +133,11 @@ class Batch:
             judged as (
                 select *, {ds} as ds, {known_on} as known_on, {is_bulk} as is_known_on_approximate,
                     case when is_malformed then '{Reason.MALFORMED_LINE}:'
-                        when is_kept is not true then '{_EXCLUDED}' else {reason} end as reason
+                        when is_kept is not true then '{_EXCLUDED}' else {reason} end as refusal
                 from dated
             )
-            select {columns}, ds, reason, delivered_file, delivered_row, NULL::BIGINT as line,
-                case when reason <> '{_EXCLUDED}'
+            select {columns}, ds, refusal, delivered_file, delivered_row, NULL::BIGINT as line,
+                case when refusal <> '{_EXCLUDED}'
                     then coalesce(delivered_text, to_json(delivered_source)::VARCHAR) end as raw_text
             from judged
         """
@@ -154,7 +151,7 @@ class Batch:
             insert into checked by name
             select distinct on (scans.file_path, rejects.line)
                 scans.file_path as delivered_file, days.ds, days.ds as business_date, days.ds as known_on,
-                '{Reason.MALFORMED_LINE}:' as reason, rejects.csv_line as raw_text, rejects.line::BIGINT as line
+                '{Reason.MALFORMED_LINE}:' as refusal, rejects.csv_line as raw_text, rejects.line::BIGINT as line
             from {REJECTS} as rejects
             join {REJECT_SCANS} as scans using (scan_id, file_id)
             join delivered_days as days on days.delivered_file = scans.file_path
@@ -166,7 +163,7 @@ class Batch:
         """Bulk rows whose day cannot be read are quarantined with the history's last day."""
         if self.source.is_bulk:
             self._connection.execute(
-                "update checked set ds = (select coalesce(max(ds), current_date) from checked where reason is null) "
+                "update checked set ds = (select coalesce(max(ds), current_date) from checked where refusal is null) "
                 f"where ds is null or ({_REFUSED})"
             )
 
@@ -184,7 +181,7 @@ class Batch:
             f"""
             create temp table repeated as
             with repeated_keys as (
-                select ds, {keys} from checked where reason is null group by all having count(*) > 1
+                select ds, {keys} from checked where refusal is null group by all having count(*) > 1
             ),
             ranked as (
                 select checked.rowid as row, {content} as content, {updated} as updated,
@@ -193,18 +190,18 @@ class Batch:
                 from checked
                 semi join repeated_keys
                     on {" and ".join(f"checked.{identifier(k)} is not distinct from repeated_keys.{identifier(k)}" for k in ("ds", *self.feed.key))}
-                where reason is null
+                where refusal is null
                 window newest as (
                     partition by ds, {keys} order by {updated} desc nulls last, delivered_file, delivered_row
                 )
             )
             select row, case when content = kept_content or updated < kept_updated then '{_DUPLICATE}'
-                else '{Reason.CONFLICTING_KEY}:{self.feed.key[0]}' end as reason
+                else '{Reason.CONFLICTING_KEY}:{self.feed.key[0]}' end as refusal
             from ranked where place > 1
             """
         )
         self._connection.execute(
-            "update checked set reason = repeated.reason from repeated where checked.rowid = repeated.row"
+            "update checked set refusal = repeated.refusal from repeated where checked.rowid = repeated.row"
         )
 
     def counts(self) -> list[DayCounts]:
@@ -222,7 +219,7 @@ class Batch:
                 count(*) filter (where kind = 'quarantined'),
                 count(*) filter (where kind = '{_EXCLUDED}')
             from days left join (
-                select ds, case when reason is null then 'loaded' when reason in ('{_DUPLICATE}', '{_EXCLUDED}') then reason
+                select ds, case when refusal is null then 'loaded' when refusal in ('{_DUPLICATE}', '{_EXCLUDED}') then refusal
                     else 'quarantined' end as kind
                 from checked
             ) as rows using (ds)
@@ -232,14 +229,12 @@ class Batch:
         counts = [DayCounts(*row) for row in rows]
         for day in counts:
             if day.rows_in != day.rows_loaded + day.rows_duplicate + day.rows_quarantined:
-                raise AssertionError(
-                    f"{self.feed.name} {day}: rows in are not loaded + duplicate + quarantined"
-                )
+                raise AssertionError(f"{self.feed.name} {day}: rows in are not loaded + duplicate + quarantined")
         return counts
 
     def top_reasons(self, ds: date) -> list[tuple[str, int]]:
         return self._connection.execute(
-            f"select replace(rtrim(reason, ':'), ':', ' '), count(*) from checked where ds = $ds and {_REFUSED} "
+            f"select replace(rtrim(refusal, ':'), ':', ' '), count(*) from checked where ds = $ds and {_REFUSED} "
             "group by 1 order by 2 desc, 1 limit 3",
             {"ds": ds},
         ).fetchall()
@@ -247,14 +242,14 @@ class Batch:
     def accepted(self) -> pd.DataFrame:
         """The rows about to be loaded, as a frame of the contract's columns."""
         columns = ", ".join(identifier(name) for name in self.feed.column_names)
-        return self._connection.execute(f"select {columns} from checked where reason is null").df()
+        return self._connection.execute(f"select {columns} from checked where refusal is null").df()
 
     def write(self, counts: Sequence[DayCounts]) -> list[dict[str, Any]]:
         """Write each day's Parquet and quarantine into staging; ordered by key, so equal rows give equal bytes."""
         columns = ", ".join(identifier(column.name) for column in (*self.feed.columns, *LINEAGE_COLUMNS))
         keys = ", ".join(identifier(name) for name in self.feed.key)
         self._connection.execute(
-            f"create temp table accepted as select ds, {columns} from checked where reason is null order by ds, {keys}"
+            f"create temp table accepted as select ds, {columns} from checked where refusal is null order by ds, {keys}"
         )
         entries = []
         for day in counts:
@@ -279,7 +274,7 @@ class Batch:
         self._copy(
             f"""
             select '{self.feed.name}' as feed, ds, parse_filename(delivered_file) as file, line,
-                split_part(reason, ':', 1) as reason, nullif(split_part(reason, ':', 2), '') as column_name,
+                split_part(refusal, ':', 1) as reason, nullif(split_part(refusal, ':', 2), '') as column_name,
                 {text} as raw_text
             from checked where ds = DATE '{ds}' and {_REFUSED}
             order by file, line, delivered_row, raw_text
@@ -289,18 +284,12 @@ class Batch:
         return path
 
     def _copy(self, select: str, path: Path) -> None:
-        self._connection.execute(
-            f"copy ({select}) to {literal(str(path))} (format parquet, compression snappy)"
-        )
+        self._connection.execute(f"copy ({select}) to {literal(str(path))} (format parquet, compression snappy)")
 
     def _touched(self, ds: date) -> list[str]:
         """The business dates whose rows this day's load adds or replaces."""
         replaced = self.staging.parent / f"ds={ds}" / "data.parquet"
-        before = (
-            f" union select business_date from read_parquet({literal(str(replaced))})"
-            if replaced.exists()
-            else ""
-        )
+        before = f" union select business_date from read_parquet({literal(str(replaced))})" if replaced.exists() else ""
         rows = self._connection.execute(
             f"select business_date from (select business_date from accepted where ds = DATE '{ds}'{before}) "
             "group by 1 order by 1"
@@ -340,6 +329,4 @@ class Batch:
             line = position - first + 1 + header
             for other in rejected:
                 line += other <= line
-            self._connection.execute(
-                "update checked set line = $line where rowid = $row", {"line": line, "row": row}
-            )
+            self._connection.execute("update checked set line = $line where rowid = $row", {"line": line, "row": row})

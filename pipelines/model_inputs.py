@@ -21,9 +21,7 @@ def demand_panel(settings: Settings, as_of: date, snapshot: str) -> Panel:
 
     path = Home(settings.home).snapshots / snapshot / "feat_sku_day.parquet"
     if not path.exists():
-        raise NightshiftError(
-            f"snapshot {snapshot} has no {path.name}; make it with: nightshift build --as-of {as_of}"
-        )
+        raise NightshiftError(f"snapshot {snapshot} has no {path.name}; make it with: nightshift build --as-of {as_of}")
     try:
         # Arrow types turn DECIMAL into float64 in one step; the default would make a Python object of each cell.
         frame = pd.read_parquet(path, columns=list(COLUMNS), dtype_backend="pyarrow")
@@ -31,12 +29,8 @@ def demand_panel(settings: Settings, as_of: date, snapshot: str) -> Panel:
     except ValueError as error:
         raise NightshiftError(f"snapshot {snapshot}: {error}; build it again") from error
     if frame.empty:
-        raise NightshiftError(
-            f"snapshot {snapshot} holds no sales history; load orders, order_lines and products"
-        )
+        raise NightshiftError(f"snapshot {snapshot} holds no sales history; load orders, order_lines and products")
     last = panel.frame["sold_on"].max()
     if pd.Timestamp(last).date() != as_of:
-        raise NightshiftError(
-            f"snapshot {snapshot} ends on {last:%Y-%m-%d}, not on {as_of}; build that day first"
-        )
+        raise NightshiftError(f"snapshot {snapshot} ends on {last:%Y-%m-%d}, not on {as_of}; build that day first")
     return panel

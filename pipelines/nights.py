@@ -106,9 +106,7 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
         for model in MODELS:
             path = home.predictions / model / f"as_of={as_of}" / "data.parquet"
             if not path.exists():
-                raise NightshiftError(
-                    f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}"
-                )
+                raise NightshiftError(f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}")
             predictions[model] = path
         warehouse.dbt(
             ["path:models/exports"], sorted({p.feed for p in ledger.all_partitions(home, as_of)}), predictions
@@ -125,13 +123,9 @@ def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> No
         state = warehouse.built()
         last = ledger.latest(home, "publishes")
         if last and last["as_of"] > str(as_of):
-            log(
-                f"published stays at {last['as_of']}: {as_of} is an earlier day; its exports are in {home.exports}"
-            )
+            log(f"published stays at {last['as_of']}: {as_of} is an earlier day; its exports are in {home.exports}")
             return
-        manifests = [
-            path.read_text() for path in sorted(home.exports.glob(f"*/v*/as_of={as_of}/manifest.json"))
-        ]
+        manifests = [path.read_text() for path in sorted(home.exports.glob(f"*/v*/as_of={as_of}/manifest.json"))]
         fingerprint = ledger.fingerprint([state.inputs, manifests])
         if last and last["fingerprint"] == fingerprint and (home.published / "warehouse.duckdb").exists():
             log(f"published: unchanged, {home.published / 'warehouse.duckdb'}")
@@ -157,9 +151,7 @@ def release(settings: Settings, owner: str) -> None:
         path.unlink()
 
 
-def run(
-    settings: Settings, first: date, as_of: date, owner: str, is_training: bool = False, log: Log = print
-) -> None:
+def run(settings: Settings, first: date, as_of: date, owner: str, is_training: bool = False, log: Log = print) -> None:
     """Whole nights from `first` to `as_of`, each with the steps the DAG runs; training only when asked for."""
     for day in (first + timedelta(days=n) for n in range((as_of - first).days + 1)):
         log(f"night of {day}")
@@ -183,11 +175,7 @@ def last_complete_day(settings: Settings) -> date:
     sources = load_sources(settings.sources_file)
     newest = []
     for name, source in sources.feeds.items():
-        days = [
-            delivery.ds
-            for delivery in find_deliveries(source, settings.landing_folder, None, None)
-            if delivery.ds
-        ]
+        days = [delivery.ds for delivery in find_deliveries(source, settings.landing_folder, None, None) if delivery.ds]
         days += list(ledger.partitions(home, name)) if source.is_bulk and name == "orders" else []
         if days:
             newest.append(max(days))

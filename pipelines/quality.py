@@ -37,10 +37,11 @@ def check(home: Home, suite_name: str, frame: pd.DataFrame, where: str) -> None:
     Raises `CheckFailed` for the first expectation that does not hold.
     """
     import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     text = (SUITES / f"{suite_name}.json").read_text()
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     suite = gx.ExpectationSuite(**json.loads(text))
     batch = (
         context.data_sources.add_pandas(suite_name)
@@ -70,9 +71,7 @@ def check(home: Home, suite_name: str, frame: pd.DataFrame, where: str) -> None:
 
 def _floats(frame: pd.DataFrame) -> pd.DataFrame:
     """Decimals as floats: expectations compare with the numbers of a JSON file."""
-    decimals = [
-        name for name in frame.columns if frame[name].map(type).astype(str).str.contains("Decimal").any()
-    ]
+    decimals = [name for name in frame.columns if frame[name].map(type).astype(str).str.contains("Decimal").any()]
     return frame.astype(dict.fromkeys(decimals, "float64"))
 
 

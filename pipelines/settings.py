@@ -22,9 +22,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    home: Annotated[Path, Field(validate_default=True, description="the folder that holds all state")] = Path(
-        "var"
-    )
+    home: Annotated[Path, Field(validate_default=True, description="the folder that holds all state")] = Path("var")
     sources: Annotated[Path | None, Field(description="how the store's files map to the feeds")] = None
     landing: Annotated[Path | None, Field(description="where relative uris are looked up")] = None
     pii_key: Annotated[
@@ -32,9 +30,7 @@ class Settings(BaseSettings):
         Field(description="key of the personal-data hash, 64 hex digits; default: the home's key file"),
     ] = None
     horizon_days: Annotated[int, Field(ge=1, le=90, description="days ahead that demand is forecast")] = 28
-    return_window_days: Annotated[
-        int, Field(ge=1, description="days after an order in which a return counts")
-    ] = 45
+    return_window_days: Annotated[int, Field(ge=1, description="days after an order in which a return counts")] = 45
     quarantine_max_share: Annotated[
         float, Field(ge=0, le=1, description="a load fails when a larger share of its rows is refused ...")
     ] = 0.01
@@ -43,9 +39,7 @@ class Settings(BaseSettings):
     lease_minutes: Annotated[
         float, Field(gt=0, description="a night that has not stirred for this long loses the home")
     ] = 30
-    lock_wait_seconds: Annotated[
-        float, Field(ge=0, description="how long a step waits for the home's lock")
-    ] = 600
+    lock_wait_seconds: Annotated[float, Field(ge=0, description="how long a step waits for the home's lock")] = 600
     threads: Annotated[int, Field(ge=1, description="threads of DuckDB, dbt and LightGBM")] = 2
     memory_limit: Annotated[str, Field(description="DuckDB's memory limit")] = "4GB"
     seed: Annotated[int, Field(description="seed of training")] = 7
@@ -68,13 +62,11 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.home}/mlflow/mlflow.db"
 
     @classmethod
-    def load(
-        cls, home: Path | None = None, sources: Path | None = None, landing: Path | None = None
-    ) -> Settings:
+    def load(cls, home: Path | None = None, sources: Path | None = None, landing: Path | None = None) -> Settings:
         """The environment's settings under a command's options; a bad one raises a `UsageError` naming it."""
         given = {"home": home, "sources": sources, "landing": landing}
         try:
-            return cls(**{name: path for name, path in given.items() if path is not None})
+            return cls.model_validate(cls().model_dump() | {name: path for name, path in given.items() if path})
         except ValidationError as error:
             first = error.errors()[0]
             name = f"{PREFIX}{first['loc'][0]}".upper()

@@ -39,14 +39,11 @@ def report(settings: Settings) -> str:
             table.add_row(feed, "0", "-", "-", "never", "0", "0", "0")
             continue
         sums = [
-            sum(getattr(part, name) for part in parts)
-            for name in ("rows_loaded", "rows_duplicate", "rows_quarantined")
+            sum(getattr(part, name) for part in parts) for name in ("rows_loaded", "rows_duplicate", "rows_quarantined")
         ]
         loaded_at = max(part.loaded_at for part in parts)[:16].replace("T", " ")
         days = f"{len(parts):,}"
-        table.add_row(
-            feed, days, str(parts[0].ds), str(parts[-1].ds), loaded_at, *(f"{count:,}" for count in sums)
-        )
+        table.add_row(feed, days, str(parts[0].ds), str(parts[-1].ds), loaded_at, *(f"{count:,}" for count in sums))
     sections = [f"home: {home.root}", _render(table)]
     if off := nights.switched_off(sources):
         sections.append(f"off for want of feeds: {'; '.join(off)}")
@@ -75,7 +72,9 @@ def _champion_line(home: Home) -> str:
     if not decisions:
         return "models: no champion yet, a baseline speaks; run: nightshift train"
     decision: dict[str, Any] = json.loads(decisions[-1].read_text())
-    return f"models: last decision {json.dumps({name: decision[name] for name in sorted(decision) if name != 'metrics'})}"
+    return (
+        f"models: last decision {json.dumps({name: decision[name] for name in sorted(decision) if name != 'metrics'})}"
+    )
 
 
 def _latest_exports(home: Home) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:

@@ -25,6 +25,7 @@ from pipelines.sources import Store
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
 PUBLISHED_SCHEMAS = ("marts", "features", "exports")
+EXPORT_MODELS = "path:models/exports"
 _HASH_LENGTH = 16
 Log = Callable[[str], None]
 
@@ -79,14 +80,14 @@ class Warehouse:
         _state_file(self.path).unlink(missing_ok=True)
         present = sorted({part.feed for part in parts})
         log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")
-        self.dbt(["path:models/staging", "path:models/marts", "path:models/features"], present, {})
+        self.dbt(["--exclude", EXPORT_MODELS], present, {})
         state = BuildState(str(self.as_of), inputs, self._write_snapshot())
         write_atomically(_state_file(self.path), ledger.canonical_json(asdict(state)))
         ledger.append(self.home, "builds", {**asdict(state), "feeds": present, "partitions": len(parts)})
         self._prune_snapshots(keep=state.snapshot)
         return state
 
-    def dbt(self, select: Sequence[str], present: Sequence[str], predictions: Mapping[str, Path]) -> None:
+    def dbt(self, selection: Sequence[str], present: Sequence[str], predictions: Mapping[str, Path]) -> None:
         """Run `dbt build` in a process of its own, since dbt in this one would keep DuckDB's lock."""
         folder = self.home.root / "dbt"
         variables = {
@@ -98,16 +99,13 @@ class Warehouse:
             "return_window_days": self.settings.return_window_days,
             "horizon_days": self.settings.horizon_days,
             "raw": {feed: self._raw_relation(FEEDS[feed], feed in present) for feed in FEEDS},
-            "predictions": {
-                model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()
-            },
+            "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
         }
         command = [
             str(Path(sys.executable).with_name("dbt")),
             "--no-use-colors",
             "build",
-            "--select",
-            *select,
+            *selection,
         ]
         command += [
             "--project-dir",
@@ -263,10 +261,10 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str]) ->
     connection.execute(f"create schema if not exists {identifier(name[0])}")
     connection.execute(f"create table {table} as from built.{table}")
     comments = connection.execute(
-        "select NULL, comment from duckdb_tables() where database_name = 'built' and schema_name = $s and table_name = $t "
+        "select NULL, comment from duckdb_tables() where (database_name, schema_name, table_name) = ('built', $1, $2) "
         "union all select column_name, comment from duckdb_columns() "
-        "where database_name = 'built' and schema_name = $s and table_name = $t",
-        {"s": name[0], "t": name[1]},
+        "where (database_name, schema_name, table_name) = ('built', $1, $2)",
+        name,
     ).fetchall()
     for column, comment in comments:
         if comment:
@@ -283,6 +281,4 @@ def _write_meta(
     rows += [{"name": f"rows in {'.'.join(table)}", "value": str(count)} for table, count in counts.items()]
     connection.execute("create table meta (name VARCHAR primary key, value VARCHAR)")
     connection.executemany("insert into meta values ($name, $value)", rows)
-    connection.execute(
-        "comment on table meta is 'What this file is: its day, its build and how much it holds.'"
-    )
+    connection.execute("comment on table meta is 'What this file is: its day, its build and how much it holds.'")

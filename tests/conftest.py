@@ -18,9 +18,7 @@ from pipelines.settings import Settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--campaigns", action="store_true", help="run the long form of every check, and nothing else"
-    )
+    parser.addoption("--campaigns", action="store_true", help="run the long form of every check, and nothing else")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -82,7 +80,8 @@ class Shop:
         if not list(self.root.glob(f"{folder}/{feed}/ds=*/data.parquet")):
             return []
         return duckdb.sql(
-            f"select {columns} from read_parquet('{glob}', hive_partitioning=true, hive_types={{'ds': DATE}}) order by {order}"
+            f"select {columns} from read_parquet('{glob}', hive_partitioning=true, hive_types={{'ds': DATE}}) "
+            f"order by {order}"
         ).fetchall()
 
 

@@ -60,13 +60,9 @@ def test_each_bad_row_is_refused_for_its_own_reason(shop: Shop) -> None:
 
 def test_json_lines_are_judged_the_same(shop: Shop) -> None:
     shop.map(events="{uri: 'events/{ds}.jsonl', format: jsonl}")
-    good = (
-        '{"event_id": "e1", "visitor_id": "v", "occurred_at": "2024-07-01T09:00:00Z", "event_type": "search"}'
-    )
+    good = '{"event_id": "e1", "visitor_id": "v", "occurred_at": "2024-07-01T09:00:00Z", "event_type": "search"}'
     unknown = good.replace("e1", "e2").replace("search", "teleport")
-    shop.deliver(
-        "events/2024-07-01.jsonl", "\n".join([good, "{not json", "[1, 2]", unknown, "", '"text"']) + "\n"
-    )
+    shop.deliver("events/2024-07-01.jsonl", "\n".join([good, "{not json", "[1, 2]", unknown, "", '"text"']) + "\n")
     shop.ingest("events")
     assert shop.quarantined("events") == [
         (2, "malformed_line", None),
@@ -168,18 +164,14 @@ def test_another_key_is_refused(shop: Shop) -> None:
 def test_query_strings_of_pages_are_dropped(shop: Shop) -> None:
     shop.map(events="{uri: 'events/{ds}.jsonl', format: jsonl}")
     event = '{"event_id":"e","visitor_id":"v","occurred_at":"2024-07-01T09:00:00Z","event_type":"search",'
-    shop.deliver(
-        "events/2024-07-01.jsonl", event + '"page_url":"https://shop.example/find?email=a@b.org#top"}\n'
-    )
+    shop.deliver("events/2024-07-01.jsonl", event + '"page_url":"https://shop.example/find?email=a@b.org#top"}\n')
     shop.ingest("events")
     assert shop.raw("events", "page_url") == [("https://shop.example/find",)]
 
 
 def test_loading_twice_changes_nothing_and_a_redelivery_replaces_its_day(shop: Shop) -> None:
     shop.map(orders=DAILY_ORDERS)
-    shop.deliver(
-        "orders/2024-07-02.csv", lines(ORDERS, ["o1,2024-07-01,paid,GBP,", "o2,2024-07-02,paid,GBP,"])
-    )
+    shop.deliver("orders/2024-07-02.csv", lines(ORDERS, ["o1,2024-07-01,paid,GBP,", "o2,2024-07-02,paid,GBP,"]))
     assert shop.ingest("orders").status == "loaded"
     before = (shop.root / "raw/orders/ds=2024-07-02/data.parquet").read_bytes()
     assert shop.ingest("orders").status == "unchanged"
@@ -248,19 +240,16 @@ def test_bulk_history_is_split_by_the_day_of_its_rows(shop: Shop) -> None:
     # A row without a readable day lies with the history's last day.
     assert shop.quarantined("orders", "ds, line, reason") == [(date(2024, 7, 2), 4, "unparseable_value")]
 
-    shop.deliver(
-        "lines.csv", lines("order_line_id,order_id,sku,quantity,unit_price,updated_at", ["l1,o1,s,1,2,"])
-    )
+    shop.deliver("lines.csv", lines("order_line_id,order_id,sku,quantity,unit_price,updated_at", ["l1,o1,s,1,2,"]))
     shop.ingest("order_lines")
     assert shop.quarantined("order_lines") == [(2, "missing_value", "updated_at")]
 
 
 def test_expressions_see_the_whole_delivery_before_where_drops_rows(shop: Shop) -> None:
-    select = "{order_line_id: id, order_id: o, sku: s, quantity: q, unit_price: 'max(p) over (partition by o)', updated_at: t}"
+    highest = "'max(p) over (partition by o)'"
+    select = f"{{order_line_id: id, order_id: o, sku: s, quantity: q, unit_price: {highest}, updated_at: t}}"
     shop.map(order_lines=f"{{uri: 'l/{{ds}}.csv', format: csv, select: {select}, where: \"s <> 'POST'\"}}")
-    shop.deliver(
-        "l/2024-07-01.csv", lines("id,o,s,q,p,t", ["1,a,x,2,3.5,2024-07-01", "2,a,POST,1,9,2024-07-01"])
-    )
+    shop.deliver("l/2024-07-01.csv", lines("id,o,s,q,p,t", ["1,a,x,2,3.5,2024-07-01", "2,a,POST,1,9,2024-07-01"]))
     report = shop.ingest("order_lines")
     assert shop.raw("order_lines", "order_line_id, quantity, unit_price, discount_amount") == [
         ("1", Decimal("2.000"), Decimal("9.0000"), Decimal("0.00"))
@@ -271,9 +260,7 @@ def test_expressions_see_the_whole_delivery_before_where_drops_rows(shop: Shop) 
 def test_a_column_the_file_does_not_have_is_named(shop: Shop) -> None:
     shop.map(customers="{uri: 'c/{ds}.csv', format: csv, select: {customer_id: id, country: land}}")
     shop.deliver("c/2024-07-01.csv", lines("id,country", ["1,GB"]))
-    with pytest.raises(
-        UsageError, match=r"feeds\.customers: no column 'land' in 2024-07-01\.csv; it has id, country"
-    ):
+    with pytest.raises(UsageError, match=r"feeds\.customers: no column 'land' in 2024-07-01\.csv; it has id, country"):
         shop.ingest("customers")
 
 
@@ -287,14 +274,10 @@ def _flip_crc(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"), [(_truncate, "damaged archive"), (_flip_crc, "damaged archive")]
-)
+@pytest.mark.parametrize(("damage", "message"), [(_truncate, "damaged archive"), (_flip_crc, "damaged archive")])
 def test_a_damaged_archive_is_refused_by_name(shop: Shop, damage: object, message: str) -> None:
     shop.map(orders="{uri: 'orders/{ds}.csv.gz', format: csv}")
-    path = shop.deliver(
-        "orders/2024-07-01.csv.gz", lines(ORDERS, [f"o{n},2024-07-01,paid,GBP," for n in range(500)])
-    )
+    path = shop.deliver("orders/2024-07-01.csv.gz", lines(ORDERS, [f"o{n},2024-07-01,paid,GBP," for n in range(500)]))
     damage(path)  # type: ignore[operator]
     with pytest.raises(NightshiftError, match=rf"orders/2024-07-01\.csv\.gz: {message}"):
         shop.ingest("orders")

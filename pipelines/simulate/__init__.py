@@ -1,0 +1,113 @@
+"""A store whose truth is known: daily drops of every feed, and beside them what really was so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import NightshiftError
+from pipelines.feeds import FEEDS
+from pipelines.simulate import drops
+from pipelines.simulate.arguments import Arguments
+from pipelines.simulate.parameters import COUNTRY, CURRENCY, TIMEZONE
+from pipelines.simulate.store import Store
+
+RECORD = "simulated.json"
+DAYS_PER_MESSAGE = 60
+
+SOURCES_YML = f"""\
+# The simulated store. Its files carry the contracts' own column names, so no feed needs a `select`.
+version: 1
+store:
+  name: simulated
+  timezone: {TIMEZONE}
+  currency: {CURRENCY}
+  country: {COUNTRY}
+  prices_include_tax: false
+feeds:
+""" + "".join(
+    f'  {feed}:\n    uri: "{feed}/{drops.name(feed, "{ds}")}"\n    format: {drops.format_of(feed)}\n' for feed in FEEDS
+)
+
+
+@dataclass(frozen=True)
+class SimulatedStore:
+    """What lies in the folders; `rows` counts each feed's delivered rows, also repeated and broken ones."""
+
+    first_day: date
+    last_day: date
+    rows: Mapping[str, int]
+    landing: Path
+    truth: Path
+
+
+def simulate(
+    landing: Path,
+    truth: Path,
+    scale: float,
+    days: int,
+    seed: int,
+    first_day: date,
+    feeds: Sequence[str] | None,
+    dirty: float,
+    log: Callable[[str], None],
+) -> SimulatedStore:
+    """Write `days` daily drops of a store from `first_day` on, and its truth as Parquet.
+
+    `scale` 1 is about 2,000 SKUs, 60,000 customers, and in 540 days 500,000 order lines and 10 million
+    events. `feeds` None means all; `dirty` is the share of rows broken on purpose. The same arguments give
+    the same bytes, and the first days do not depend on how many follow; a store that is already there is
+    left alone.
+
+    Raises `UsageError` for arguments out of range, `NightshiftError` when the folders hold something else.
+    """
+    arguments = Arguments(scale, days, seed, first_day, Arguments.ordered(feeds), dirty)
+    wanted, record = arguments.record(), truth / RECORD
+    rows = _already_there(landing, record, arguments)
+    if rows is not None:
+        log(f"the simulated store is already in {landing}")
+        return SimulatedStore(first_day, arguments.last_day, rows, landing, truth)
+    truth.mkdir(parents=True, exist_ok=True)
+    _keep(record, {"arguments": wanted, "rows": None})
+    store = Store(landing, truth, arguments)
+    for day in range(days):
+        store.live(day)
+        if (day + 1) % DAYS_PER_MESSAGE == 0 or day + 1 == days:
+            log(f"simulated {day + 1:,} of {days:,} days, {store.rows.total():,} rows")
+    store.close()
+    _keep(record, {"arguments": wanted, "rows": dict(store.rows)})
+    return SimulatedStore(first_day, arguments.last_day, dict(store.rows), landing, truth)
+
+
+def _already_there(landing: Path, record: Path, arguments: Arguments) -> dict[str, int] | None:
+    """The row counts of the same store if it is complete, None if it is still to be written."""
+    if not record.exists():
+        taken = [feed for feed in FEEDS if (landing / feed).is_dir() and any((landing / feed).iterdir())]
+        if taken:
+            raise NightshiftError(
+                f"{landing} already holds deliveries of {', '.join(taken)}, and no {record} says that they "
+                "are simulated: choose an empty folder"
+            )
+        return None
+    kept, wanted = json.loads(record.read_text()), arguments.record()
+    differs = [
+        f"{name} {kept['arguments'].get(name)}" for name in wanted if kept["arguments"].get(name) != wanted[name]
+    ]
+    if differs:
+        raise NightshiftError(
+            f"{landing} holds another simulated store ({', '.join(differs)}): "
+            "give the same options or choose an empty folder"
+        )
+    rows: dict[str, int] | None = kept["rows"]
+    days = {feed: len(list((landing / feed).glob(drops.name(feed, "*")))) for feed in arguments.feeds}
+    return rows if all(count == arguments.days for count in days.values()) else None
+
+
+def _keep(record: Path, content: dict[str, Any]) -> None:
+    beside = record.with_name(record.name + ".part")
+    beside.write_text(json.dumps(content, indent=1) + "\n")
+    beside.replace(record)

@@ -1,0 +1,75 @@
+"""The clickstream as delivered: visits' clicks as rows of the events feed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.simulate import text
+from pipelines.simulate.clicks import ADD_TO_CART, KINDS, PURCHASE, REMOVE_FROM_CART, Clicks, Visits
+from pipelines.simulate.sales import order_id
+from pipelines.simulate.streams import Purpose, shares
+from pipelines.simulate.vocabulary import SEARCHES
+from pipelines.simulate.world import Day, World
+
+# The address of each kind of click, before what it is about.
+PAGES = ("?utm_source=", "search?q=", "p/", "p/", "p/", "checkout?visit=", "thanks?order=")
+
+
+def deliver(world: World, day: Day, done: Clicks) -> None:
+    """Put the day's events in the outbox: most arrive at once, some up to three days late, some twice."""
+    own, rng = world.parameters.clicks, world.stream(Purpose.EVENTS, day.number)
+    events = _rows(world, rng, day, done)
+    late = rng.choice(len(own.late_shares), len(events), p=own.late_shares)
+    world.outbox.add("events", events, day.number + late)
+    twice = np.flatnonzero(rng.random(len(events)) < own.twice_share)
+    again = day.number + np.minimum(late[twice] + rng.integers(2, size=len(twice)), len(own.late_shares) - 1)
+    world.outbox.add("events", events.take(pa.array(twice)), again)
+
+
+def _rows(world: World, rng: np.random.Generator, day: Day, done: Clicks) -> pa.Table:
+    """The events in order of time."""
+    order = np.argsort(done.instant, kind="stable")
+    visit, kind = done.visit[order], done.kind[order]
+    has_item, has_units = done.item[order] >= 0, np.isin(kind, (ADD_TO_CART, REMOVE_FROM_CART, PURCHASE))
+    # One entry more than there are items, so that a click without an item, -1, finds one too.
+    sku = np.append(done.items.sku, 0)[done.item[order]]
+    units = np.append(done.items.carted, 0)[done.item[order]]
+    price = world.catalog.shown_pence(day.discount_percent)[sku]
+    of_visit = {name: text.picked(values, visit) for name, values in _of_visits(world, rng, day, done.visits).items()}
+    bought = text.only(order_id(done.visits.order[visit]), kind == PURCHASE)
+    source, sku_text = of_visit["traffic_source"], text.picked(world.catalog.sku, sku, has_item)
+    word = text.chosen(SEARCHES, rng.integers(len(SEARCHES), size=len(visit)))
+    item_page = text.joined(sku_text, "?ref=", source)
+    about = text.by_row(kind, source, word, item_page, item_page, item_page, of_visit["session_id"], bought)
+    return text.rows(
+        "events",
+        {
+            "event_id": text.numbered(f"E{day.number:05d}-", np.arange(len(visit)), 7),
+            **of_visit,
+            "occurred_at": text.instants(done.instant[order]),
+            "event_type": text.chosen(KINDS, kind),
+            "sku": sku_text,
+            "quantity": text.only(text.whole(units), has_units),
+            "unit_price": text.only(text.decimal(price, 2), has_item),
+            "order_id": bought,
+            "page_url": text.joined("https://shop.example.com/", text.chosen(PAGES, kind), about),
+        },
+    )
+
+
+def _of_visits(world: World, rng: np.random.Generator, day: Day, visits: Visits) -> dict[str, pa.Array]:
+    own, customers = world.parameters.clicks, world.customers
+    number, has_account = np.arange(visits.size), visits.customer >= 0
+    customer = np.maximum(visits.customer, 0)
+    devices, device_shares = shares(own.devices)
+    sources, source_shares = shares(own.sources)
+    unknown = text.numbered(f"W{day.number:05d}-", number, 6)
+    return {
+        "visitor_id": text.either(has_account, customers.visitor_id(customer), unknown),
+        "session_id": text.numbered(f"S{day.number:05d}-", number, 6),
+        "customer_id": text.only(customers.customer_id(customer), visits.is_logged_in),
+        "device": text.chosen(devices, rng.choice(len(devices), visits.size, p=device_shares)),
+        "country": text.only(customers.country(customer), has_account),
+        "traffic_source": text.chosen(sources, rng.choice(len(sources), visits.size, p=source_shares)),
+    }

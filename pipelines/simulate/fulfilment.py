@@ -1,0 +1,128 @@
+"""What becomes of an order after its day: cancelled, or shipped and delivered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.simulate import text
+from pipelines.simulate.sales import Sales
+from pipelines.simulate.streams import Bools, Ints, Purpose, days_between
+from pipelines.simulate.world import World
+
+# Share of its day at which a parcel is promised: nine in the evening.
+PROMISED_BY = 21 / 24
+EXPRESS_TRANSIT = 0.5  # times the carrier's mean
+
+
+@dataclass(frozen=True)
+class Fates:
+    """Days of each order's further life, all after the day it was placed; a cancelled order is not shipped.
+
+    `cancelled_units` are those of single lines, one entry per line.
+    """
+
+    is_cancelled: Bools
+    cancel_day: Ints
+    ship_day: Ints
+    promise_day: Ints
+    delivery_day: Ints
+    carrier: Ints
+    is_express: Bools
+    cancelled_units: Ints
+
+    @property
+    def is_late(self) -> Bools:
+        return np.asarray(self.delivery_day > self.promise_day)
+
+
+def fates(world: World, placed: Sales) -> Fates:
+    own, day, size = world.parameters.orders, placed.day, len(placed.number)
+    rng = world.stream(Purpose.SHIPPING, day)
+    weights = np.array([share for _, share, _ in own.carriers])
+    carrier = rng.choice(len(weights), size, p=weights / weights.sum())
+    is_express = rng.random(size) < own.express_share
+    ship_day = day + days_between(rng, own.ship_days, size)
+    mean_transit = np.array([mean for _, _, mean in own.carriers])[carrier]
+    transit = rng.poisson(mean_transit * np.where(is_express, EXPRESS_TRANSIT, 1.0))
+    is_cancelled = rng.random(size) < own.cancel_share
+    may_lose_a_unit = (placed.quantity > 1) & ~is_cancelled[placed.line_order]
+    loses = rng.random(len(placed.sku)) < own.line_cancel_share
+    return Fates(
+        is_cancelled=is_cancelled,
+        cancel_day=day + days_between(rng, own.cancel_days, size),
+        ship_day=ship_day,
+        promise_day=ship_day + np.where(is_express, own.express_promise_days, own.standard_promise_days),
+        delivery_day=ship_day + 1 + transit,
+        carrier=carrier,
+        is_express=is_express,
+        cancelled_units=(may_lose_a_unit & loses).astype(np.int64),
+    )
+
+
+def follow(world: World, placed: Sales, fate: Fates, orders: pa.Table, lines: pa.Table) -> None:
+    """Put the later states of orders, lines and parcels in the outbox, and cancelled units back in stock."""
+    rng = world.stream(Purpose.FOLLOW_UP, placed.day)
+    _cancel_orders(world, rng, placed, fate, orders)
+    _cancel_units(world, rng, placed, fate, lines)
+    _ship(world, rng, placed, fate, orders)
+
+
+def _cancel_orders(world: World, rng: np.random.Generator, placed: Sales, fate: Fates, orders: pa.Table) -> None:
+    gone = np.flatnonzero(fate.is_cancelled)
+    at = text.instants(world.clock.within(fate.cancel_day[gone], rng.random(len(gone))))
+    status = text.constant("cancelled", len(gone))
+    after = {"status": status, "cancelled_at": at, "updated_at": at}
+    world.outbox.add("orders", text.changed(orders.take(pa.array(gone)), after), fate.cancel_day[gone])
+    lines = np.flatnonzero(fate.is_cancelled[placed.line_order])
+    back_on = fate.cancel_day[placed.line_order[lines]] + 1
+    world.stock.give_back(placed.sku[lines], placed.quantity[lines], back_on)
+
+
+def _cancel_units(world: World, rng: np.random.Generator, placed: Sales, fate: Fates, lines: pa.Table) -> None:
+    gone = np.flatnonzero(fate.cancelled_units)
+    due = np.full(len(gone), placed.day + 1)
+    after = {
+        "cancelled_quantity": text.whole(fate.cancelled_units[gone]),
+        "updated_at": text.instants(world.clock.within(due, rng.random(len(gone)))),
+    }
+    world.outbox.add("order_lines", text.changed(lines.take(pa.array(gone)), after), due)
+    world.stock.give_back(placed.sku[gone], fate.cancelled_units[gone], due + 1)
+
+
+def _ship(world: World, rng: np.random.Generator, placed: Sales, fate: Fates, orders: pa.Table) -> None:
+    size, goes = len(orders), np.flatnonzero(~fate.is_cancelled)
+    shipped = text.instants(world.clock.within(fate.ship_day, rng.random(size)))
+    delivered = text.instants(world.clock.within(fate.delivery_day, rng.random(size)))
+    fulfilled = text.changed(orders, {"status": text.constant("fulfilled", size), "updated_at": shipped})
+    parcels = _parcels(world, rng, placed, fate, shipped)
+    arrived = text.changed(parcels, {"delivered_at": delivered})
+    for feed, table, due in (
+        ("orders", fulfilled, fate.ship_day),
+        ("shipments", parcels, fate.ship_day),
+        ("shipments", arrived, fate.delivery_day),
+    ):
+        world.outbox.add(feed, table.take(pa.array(goes)), due[goes])
+
+
+def _parcels(world: World, rng: np.random.Generator, placed: Sales, fate: Fates, shipped: pa.Array) -> pa.Table:
+    size, carriers = len(placed.number), world.parameters.orders.carriers
+    units = placed.quantity - fate.cancelled_units
+    weight = units * world.catalog.weight_grams[placed.sku]
+    grams = np.bincount(placed.line_order, weights=weight, minlength=size).astype(np.int64)
+    kilometre_tenths = np.rint(10 * rng.lognormal(4.8, 0.7, size)).astype(np.int64)
+    return text.rows(
+        "shipments",
+        {
+            "shipment_id": text.numbered("P", placed.number, 9),
+            "order_id": placed.order_id,
+            "carrier": text.chosen([name for name, _, _ in carriers], fate.carrier),
+            "service": text.chosen(["standard", "express"], fate.is_express.astype(np.int64)),
+            "shipped_at": shipped,
+            "promised_at": text.instants(world.clock.within(fate.promise_day, np.full(size, PROMISED_BY))),
+            "weight_kg": text.decimal(grams, 3),
+            "distance_km": text.decimal(kilometre_tenths, 1),
+        },
+    )

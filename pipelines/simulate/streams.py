@@ -1,0 +1,54 @@
+"""Random numbers: one independent stream for each purpose and day.
+
+A day's draws depend on the seed, the purpose and the day alone, so the first days of a store are the same
+however many follow, and a purpose that draws more leaves the others as they were.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+
+class Purpose(IntEnum):
+    """The numbers are part of every store ever written: add, never renumber."""
+
+    CATALOG = 1
+    PRICES = 2
+    PROMOTIONS = 3
+    DEMAND = 4
+    BASKETS = 5
+    CUSTOMERS = 6
+    CLICKS = 7
+    FOLLOW_UP = 8
+    ORDERS = 9
+    SHIPPING = 10
+    RETURNS = 11
+    STOCK = 12
+    TRAITS = 13
+    BUYERS = 14
+    EVENTS = 15
+    DIRT = 100  # plus the number of the feed
+
+
+def stream(seed: int, purpose: int, day: int = 0) -> np.random.Generator:
+    """The generator of one purpose on one day (0 is the first; also for what is drawn once)."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, int(purpose), day))))
+
+
+def shares(pairs: tuple[tuple[str, float], ...]) -> tuple[list[str], Floats]:
+    """The names and the normalised shares of a table of choices."""
+    weights = np.array([pair[1] for pair in pairs], dtype=float)
+    return [pair[0] for pair in pairs], weights / weights.sum()
+
+
+def days_between(rng: np.random.Generator, bounds: tuple[int, int], size: int) -> Ints:
+    """Whole days, both bounds included."""
+    return rng.integers(bounds[0], bounds[1] + 1, size)
