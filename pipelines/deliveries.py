@@ -7,12 +7,12 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import duckdb
 import zstandard
@@ -22,6 +22,7 @@ from pipelines.sources import DS, Source, day_pattern
 
 _CHUNK = 1 << 20
 _MAX_RATIO = 200
+_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".zst": zstandard.open, ".zstd": zstandard.open}
 _MAX_PLAIN_BYTES = 64 << 20
 
 
@@ -113,15 +114,8 @@ def _examine_text(path: Path, name: str, format: str) -> tuple[tuple[str, ...], 
 
 
 def _plain_chunks(path: Path) -> Iterator[bytes]:
-    opened: IO[bytes]
-    match path.suffix:
-        case ".gz":
-            opened = cast(IO[bytes], gzip.open(path, "rb"))
-        case ".zst" | ".zstd":
-            opened = cast(IO[bytes], zstandard.open(path, "rb"))
-        case _:
-            opened = path.open("rb")
-    with opened as file:
+    opener = _OPENERS.get(path.suffix, open)
+    with cast(IO[bytes], opener(path, "rb")) as file:
         yield from iter(partial(file.read, _CHUNK), b"")
 
 

@@ -34,13 +34,13 @@ def run_demo(settings: Settings, scale: float, days: int, seed: int, log: Log) -
         airflow.run([("training", {"as_of": last})])
         airflow.run([("nightly", {"as_of": last})])
     database = home.published / "warehouse.duckdb"
-    query = "from marts.mart_sales_daily limit 5"
+    query = "from marts.mart_sales_daily"
     return "\n".join(
         [
             f"done in {time.monotonic() - began:.0f} s",
             status.summary(settings),
             "look further:",
-            f"  .venv/bin/python -c \"import duckdb; print(duckdb.connect('{database}', read_only=True).sql('{query}'))\"",
+            f"  .venv/bin/python -c \"import duckdb; duckdb.connect('{database}', read_only=True).sql('{query}').show()\"",
             f"  .venv/bin/mlflow ui --host 127.0.0.1 --backend-store-uri {settings.mlflow_tracking_uri}",
             "  make up   (the Airflow and MLflow pages)",
         ]

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from pipelines import ledger
 from pipelines.delivered_sql import identifier, literal
 from pipelines.home import Home, move_durably, write_atomically
 from pipelines.warehouse import Warehouse
@@ -76,7 +75,7 @@ def export_table(warehouse: Warehouse, table: ExportTable, late_feeds: list[str]
         for old in folder.glob("*.parquet"):
             if old != target:
                 old.unlink()
-    _move_latest(warehouse, table, root, manifest)
+    _move_latest(warehouse, table, root, content)
     status = "unchanged" if is_same else "written"
     log(f"export: {table.name} {status}, {manifest['row_count']:,} rows in {target}")
     return ExportReport(table.name, target, manifest["row_count"], status, manifest["completeness"])
@@ -117,7 +116,7 @@ def _manifest(warehouse: Warehouse, table: ExportTable, data: Path, late_feeds: 
 
 
 def _delta(home: Home, table: ExportTable, as_of: date, read: str) -> dict[str, Any]:
-    """Keys inserted, updated and deleted against the export of the newest earlier day; the day is no part of the key."""
+    """Keys inserted, updated and deleted against the newest earlier day's export; `as_of` is no part of the key."""
     previous = _previous(home, table, as_of)
     if previous is None:
         row = duckdb.execute(f"select count(*) from {read}").fetchone()
@@ -152,7 +151,8 @@ def _previous(home: Home, table: ExportTable, as_of: date) -> tuple[date, str] |
     return day, f"read_parquet([{', '.join(literal(file) for file in files)}])"
 
 
-def _move_latest(warehouse: Warehouse, table: ExportTable, root: Path, manifest: dict[str, Any]) -> None:
+def _move_latest(warehouse: Warehouse, table: ExportTable, root: Path, encoded_manifest: bytes) -> None:
+    manifest = json.loads(encoded_manifest)
     latest = root / "latest.json"
     if latest.exists() and json.loads(latest.read_text())["as_of"] > manifest["as_of"]:
         return
@@ -160,7 +160,7 @@ def _move_latest(warehouse: Warehouse, table: ExportTable, root: Path, manifest:
         "table": table.name,
         "as_of": manifest["as_of"],
         "manifest": f"as_of={manifest['as_of']}/manifest.json",
-        "manifest_sha256": ledger.fingerprint(manifest),
+        "manifest_sha256": hashlib.sha256(encoded_manifest).hexdigest(),
         "valid_until": valid_until(warehouse.as_of, warehouse.store.zone).isoformat(),
     }
     encoded = json.dumps(content, indent=2).encode()

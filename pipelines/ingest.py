@@ -54,8 +54,8 @@ def ingest(
 ) -> list[LoadReport]:
     """Load the feeds' deliveries of the business days `first` to `last`, bulk history always whole.
 
-    Loading the same bytes again changes nothing, unless `again` asks for it. Raises `NightshiftError` when a file is damaged, a mapping
-    does not fit or too many rows are refused; nothing of that batch is loaded then.
+    Loading the same bytes again changes nothing, unless `again` asks for it. Raises `NightshiftError` when a file
+    is damaged, a mapping does not fit or too many rows are refused; nothing of that batch is loaded then.
     """
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)

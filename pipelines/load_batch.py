@@ -12,10 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 
 from pipelines import contract_sql
 from pipelines.contract_sql import Reason
@@ -25,6 +24,9 @@ from pipelines.feeds import LINEAGE_COLUMNS, Feed
 from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
 from pipelines.sources import Source, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DUPLICATE = "duplicate"
 _EXCLUDED = "excluded"
@@ -177,6 +179,8 @@ class Batch:
         keys = ", ".join(identifier(name) for name in self.feed.key)
         content = f"hash({', '.join(identifier(name) for name in names)})"
         updated = "updated_at" if "updated_at" in names else "NULL::TIMESTAMP"
+        named = [identifier(name) for name in ("ds", *self.feed.key)]
+        same = [f"checked.{name} is not distinct from repeated_keys.{name}" for name in named]
         self._connection.execute(
             f"""
             create temp table repeated as
@@ -189,7 +193,7 @@ class Batch:
                     first_value({updated}) over newest as kept_updated
                 from checked
                 semi join repeated_keys
-                    on {" and ".join(f"checked.{identifier(k)} is not distinct from repeated_keys.{identifier(k)}" for k in ("ds", *self.feed.key))}
+                    on {" and ".join(same)}
                 where refusal is null
                 window newest as (
                     partition by ds, {keys} order by {updated} desc nulls last, delivered_file, delivered_row
@@ -219,8 +223,8 @@ class Batch:
                 count(*) filter (where kind = 'quarantined'),
                 count(*) filter (where kind = '{_EXCLUDED}')
             from days left join (
-                select ds, case when refusal is null then 'loaded' when refusal in ('{_DUPLICATE}', '{_EXCLUDED}') then refusal
-                    else 'quarantined' end as kind
+                select ds, case when refusal is null then 'loaded' when {_REFUSED} then 'quarantined'
+                    else refusal end as kind
                 from checked
             ) as rows using (ds)
             group by days.ds order by days.ds

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pipelines import exports, ledger, quality
 from pipelines import ingest as ingestion
@@ -19,7 +18,10 @@ from pipelines.home import Home
 from pipelines.ingest import LoadReport
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
-from pipelines.warehouse import Warehouse
+from pipelines.warehouse import EXPORT_MODELS, Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Log = Callable[[str], None]
 MODELS = ("demand",)
@@ -109,7 +111,7 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
                 raise NightshiftError(f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}")
             predictions[model] = path
         warehouse.dbt(
-            ["path:models/exports"], sorted({p.feed for p in ledger.all_partitions(home, as_of)}), predictions
+            ["--select", EXPORT_MODELS], sorted({p.feed for p in ledger.all_partitions(home, as_of)}), predictions
         )
         late = missing_feeds(settings, as_of)
         return [exports.export_table(warehouse, table, late, log) for table in exports.EXPORTS.values()]

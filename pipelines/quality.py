@@ -6,19 +6,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from pipelines import ledger
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipelines.load_batch import Batch
 
 SUITES = Path(__file__).parent.parent / "expectations"
 
 
-class CheckFailed(NightshiftError):
+class CheckFailedError(NightshiftError):
     """A batch does not look like one; the message names the expectation, the share of bad rows and where to look."""
 
 
@@ -34,7 +34,7 @@ def check_raw_batch(home: Home, feed: str, batch: Batch) -> None:
 def check(home: Home, suite_name: str, frame: pd.DataFrame, where: str) -> None:
     """Run `expectations/<suite_name>.json` on a frame and keep the result in the ledger.
 
-    Raises `CheckFailed` for the first expectation that does not hold.
+    Raises `CheckFailedError` for the first expectation that does not hold.
     """
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -64,7 +64,7 @@ def check(home: Home, suite_name: str, frame: pd.DataFrame, where: str) -> None:
     )
     for result in results:
         if not result["success"]:
-            raise CheckFailed(
+            raise CheckFailedError(
                 f"check {suite_name}: {result['expectation']} does not hold: {result['observed']}; look at {where}"
             )
 

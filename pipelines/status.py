@@ -19,7 +19,7 @@ from pipelines.sources import load_sources
 def summary(settings: Settings) -> str:
     """The newest export of each table with its rows and path, and what to do next."""
     home = Home.open(settings.home)
-    lines = [_export_line(latest) for latest in _latest_exports(home)]
+    lines = [_export_line(latest, is_aging=False) for latest in _latest_exports(home)]
     lines.append(f"published: {home.published / 'warehouse.duckdb'}")
     return "\n".join(lines)
 
@@ -71,9 +71,13 @@ def _champion_line(home: Home) -> str:
     decisions = sorted(home.decisions.glob("*.json"))
     if not decisions:
         return "models: no champion yet, a baseline speaks; run: nightshift train"
-    decision: dict[str, Any] = json.loads(decisions[-1].read_text())
-    return (
-        f"models: last decision {json.dumps({name: decision[name] for name in sorted(decision) if name != 'metrics'})}"
+    newest: dict[str, dict[str, Any]] = {}
+    for path in decisions:
+        decision = json.loads(path.read_text())
+        newest[decision["model"]] = decision
+    return "\n".join(
+        f"model: {name} {decision['model_version']}, champion since {decision['decided_at'][:10]}: {decision['reason']}"
+        for name, decision in newest.items()
     )
 
 
@@ -87,9 +91,9 @@ def _latest_exports(home: Home) -> list[tuple[str, dict[str, Any], dict[str, Any
     return found
 
 
-def _export_line(export: tuple[str, dict[str, Any], dict[str, Any]]) -> str:
+def _export_line(export: tuple[str, dict[str, Any], dict[str, Any]], is_aging: bool = True) -> str:
     path, latest, manifest = export
-    is_stale = datetime.fromisoformat(latest["valid_until"]) < datetime.now(UTC)
+    is_stale = is_aging and datetime.fromisoformat(latest["valid_until"]) < datetime.now(UTC)
     return (
         f"export: {manifest['table']} as of {manifest['as_of']}, {manifest['completeness']}, "
         f"{manifest['row_count']:,} rows by {', '.join(manifest['methods'])}"
@@ -103,7 +107,7 @@ def _failures(home: Home) -> list[str]:
     for event in ledger.events(home, "attempts"):
         newest[event["step"], event["as_of"]] = event
     return [
-        f"failed: {event['step']} as of {event['as_of']} at {event['recorded_at'][:16].replace('T', ' ')}: {event['error']}"
+        f"failed: {event['step']} as of {event['as_of']} ({event['recorded_at'][:16].replace('T', ' ')}): {event['error']}"
         for event in newest.values()
         if event["outcome"] == "failed"
     ]

@@ -1,0 +1,35 @@
+"""
+# Catalog
+
+Takes the day's drops of `products`, `inventory`, `promotions` and `calendar`
+from `landing/` into `raw/`, one mapped task a feed. Rows that break their contract go to `quarantine/` with a
+reason; too many of them fail the feed, and then nothing of it is loaded.
+
+- **Off**: a feed that `sources.yml` does not map. The task says so and succeeds.
+- **Late**: a day whose file has not come. A scheduled task tries again for six hours, then fails with the
+  feed's name; in a run with parameters it is only noted.
+- **Range**: trigger with `first_day` and `last_day`. With `last_day` alone the bulk history is loaded too.
+- **Again**: loading the same bytes twice changes nothing, so any run may be repeated or cleared.
+"""
+
+from airflow.sdk import dag
+
+from dags import support
+from pipelines.feeds import FEEDS
+
+
+@dag(
+    schedule=support.every("0 1 * * *"),
+    start_date=support.START_DATE,
+    catchup=False,
+    max_active_runs=1,
+    default_args=support.DEFAULT_ARGS,
+    params=support.DAYS,
+    tags=["nightshift", "ingest"],
+    doc_md=__doc__,
+)
+def ingest_catalog() -> None:
+    support.ingest_feeds([feed.name for feed in FEEDS.values() if feed.ingestion == "ingest_catalog"])
+
+
+ingest_catalog()

@@ -1,0 +1,30 @@
+{#- All that only DuckDB says this way. A port to another engine rewrites this file and nothing else. -#}
+
+{#- The UTC instant at which a business day begins, across changes of the store's clock. -#}
+{% macro business_day_starts_at(day) -%}
+    timezone('UTC', timezone('{{ var("timezone") }}', ({{ day }})::timestamp))
+{%- endmacro %}
+
+{#- One row a day, both ends included, as column `calendar_on`. -#}
+{% macro days_from_to(first_day, last_day) -%}
+    select unnest(generate_series({{ first_day }}, {{ last_day }}, interval 1 day))::date as calendar_on
+{%- endmacro %}
+
+{% macro days_between(earlier, later) -%}
+    ({{ later }} - {{ earlier }})::integer
+{%- endmacro %}
+
+{#- 1 is Monday, 7 is Sunday. -#}
+{% macro iso_weekday(day) -%}
+    isodow({{ day }})::integer
+{%- endmacro %}
+
+{#- The middle price of several, always one that was really paid. -#}
+{% macro middle_price(price) -%}
+    quantile_disc({{ price }}, 0.5)
+{%- endmacro %}
+
+{#- A number that stands for the values within one build: sorts and compares faster than text. Never stored. -#}
+{% macro fast_hash(columns) -%}
+    hash({{ columns | join(', ') }})
+{%- endmacro %}

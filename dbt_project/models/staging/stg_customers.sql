@@ -1,0 +1,30 @@
+with source as (
+
+    select * from {{ source('raw', 'customers') }}
+    where {{ known_by_as_of() }}
+
+),
+
+renamed as (
+
+    select
+        customer_id,
+
+        country,
+        region,
+        email as email_hash,
+        phone as phone_hash,
+        coalesce(marketing_consent, false) as has_marketing_consent,
+        attributes,
+
+        created_at,
+        coalesce(updated_at, created_at) as updated_at,
+        known_on
+    from source
+    qualify row_number() over (
+        partition by customer_id order by coalesce(updated_at, created_at) desc nulls last, ds desc
+    ) = 1
+
+)
+
+select * from renamed

@@ -1,0 +1,30 @@
+with source as (
+
+    select * from {{ source('raw', 'order_lines') }}
+    where {{ known_by_as_of() }}
+
+),
+
+renamed as (
+
+    select
+        order_line_id,
+        order_id,
+        sku,
+
+        quantity as units_ordered,
+        least(coalesce(cancelled_quantity, 0), quantity)::decimal(18, 3) as units_cancelled,
+        unit_price,
+        discount_amount,
+
+        -- A line has no instant of its own: noon of the day it was delivered stands in.
+        coalesce(updated_at, ds + interval 12 hour) as updated_at,
+        known_on
+    from source
+    qualify row_number() over (
+        partition by order_line_id order by coalesce(updated_at, ds + interval 12 hour) desc, ds desc
+    ) = 1
+
+)
+
+select * from renamed

@@ -1,0 +1,29 @@
+with source as (
+
+    select * from {{ source('raw', 'returns') }}
+    where {{ known_by_as_of() }}
+
+),
+
+renamed as (
+
+    select
+        return_id,
+        order_line_id,
+
+        status,
+        reason,
+
+        quantity as units,
+        refund_amount,
+
+        requested_at,
+        business_date as requested_on,
+        received_at,
+        known_on
+    from source
+    qualify row_number() over (partition by return_id order by requested_at desc, ds desc) = 1
+
+)
+
+select * from renamed

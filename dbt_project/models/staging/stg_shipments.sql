@@ -1,0 +1,29 @@
+with source as (
+
+    select * from {{ source('raw', 'shipments') }}
+    where {{ known_by_as_of() }}
+
+),
+
+renamed as (
+
+    select
+        shipment_id,
+        order_id,
+
+        carrier,
+        service,
+
+        weight_kg,
+        distance_km,
+
+        shipped_at,
+        promised_at,
+        delivered_at,
+        known_on
+    from source
+    qualify row_number() over (partition by shipment_id order by ds desc) = 1
+
+)
+
+select * from renamed

@@ -1,0 +1,106 @@
+"""The mean of demand: one gradient-boosted model for all SKUs and all horizons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.demand.features import FEATURES, pair_features
+from models.demand.panel import CATEGORIES, Panel
+
+# Tweedie suits sums that are mostly zero with a long tail, as the best entries of the M5 competition found.
+PARAMETERS: dict[str, Any] = {
+    "objective": "tweedie",
+    "tweedie_variance_power": 1.5,
+    "learning_rate": 0.05,
+    "num_leaves": 63,
+    "min_data_in_leaf": 200,
+    "feature_fraction": 0.8,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 1.0,
+    "deterministic": True,
+    "force_row_wise": True,
+    # Another number of threads grows other trees; and two threads on a busy machine mostly wait for each other.
+    "num_threads": 1,
+    "verbosity": -1,
+}
+ROUNDS = 180
+MOST_PAIRS = 300_000
+_FEWEST_PAIRS = 1_000
+_END_OF_TREES = "end of trees"
+
+
+class TooLittleDataError(ValueError):
+    """Too few observed days to grow trees on."""
+
+
+@dataclass(frozen=True)
+class Trees:
+    """A fitted model: LightGBM's text, and the values its category codes stand for."""
+
+    text: str
+    categories: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def booster(self) -> lgb.Booster:
+        return lgb.Booster(model_str=self.text)
+
+    @property
+    def grown(self) -> str:
+        """The part of the text that predicts, without the parameters (threads, paths) that follow it."""
+        return self.text.partition(_END_OF_TREES)[0]
+
+    def predict(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Mean units a day for each row of `pair_features`."""
+        return np.asarray(self.booster.predict(_matrix(features, self.categories), num_threads=1), np.float64)
+
+
+def fit_trees(panel: Panel, horizon_days: int, seed: int) -> Trees:
+    """Fit on pairs sampled from every observed day of `panel`; same panel and seed, same trees."""
+    origins, horizons, targets = sample_pairs(panel, horizon_days, seed)
+    if len(targets) < _FEWEST_PAIRS:
+        raise TooLittleDataError(f"{len(targets)} observed days to learn from, {_FEWEST_PAIRS} are needed")
+    features = pair_features(panel, origins, horizons)
+    categories = {name: tuple(sorted(features[name].dropna().unique())) for name in CATEGORIES}
+    data = lgb.Dataset(
+        _matrix(features, categories),
+        panel.units[targets],
+        feature_name=list(FEATURES),
+        categorical_feature=list(CATEGORIES),
+    )
+    booster = lgb.train({**PARAMETERS, "seed": seed}, data, num_boost_round=ROUNDS)
+    return Trees(booster.model_to_string(), categories)
+
+
+def sample_pairs(
+    panel: Panel, horizon_days: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Origin rows, horizons and target rows to train on: one drawn horizon an observed day.
+
+    A horizon is drawn only as far back as the series goes. Above `MOST_PAIRS` an even sample is taken.
+    """
+    draw = np.random.default_rng(seed)
+    targets = np.flatnonzero(panel.is_observed & (panel.position > 0))
+    if len(targets) > MOST_PAIRS:
+        targets = np.sort(draw.choice(targets, MOST_PAIRS, replace=False))
+    horizons = draw.integers(1, np.minimum(horizon_days, panel.position[targets]) + 1)
+    return targets - horizons, horizons, targets
+
+
+def _matrix(features: pd.DataFrame, categories: Mapping[str, tuple[str, ...]]) -> NDArray[np.float64]:
+    matrix = np.empty((len(features), len(FEATURES)))
+    for number, name in enumerate(FEATURES):
+        if name in categories:
+            codes = pd.Categorical(features[name], categories=list(categories[name])).codes
+            matrix[:, number] = np.where(codes < 0, np.nan, codes)
+        else:
+            matrix[:, number] = features[name].to_numpy(np.float64)
+    return matrix
