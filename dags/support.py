@@ -61,7 +61,7 @@ def day_param(description: str) -> Param:
     return Param(None, type=["null", "string"], format="date", pattern=r"^\d{4}-\d{2}-\d{2}$", description=description)
 
 
-AS_OF = {"as_of": day_param("The business day; empty: the day of the run's data interval")}
+AS_OF = {"as_of": day_param("The business day; empty: the last full day of the run's data interval")}
 DAYS = AS_OF | {
     "first_day": day_param("First day of a range; empty beside last_day: from the beginning, with bulk history"),
     "last_day": day_param("Last day of a range; empty beside first_day: up to the newest drop"),
@@ -107,9 +107,9 @@ def night() -> Iterator[Night]:
 
 
 def _business_day(context: Context) -> date:
-    # A run triggered without a logical date has no interval; it means the day before it was asked for.
-    start = context.get("data_interval_start") or context["dag_run"].run_after - timedelta(days=1)
-    return start.astimezone(TIMEZONE).date()
+    # The last day that was over when the interval ended; a run triggered without one ends when it is asked for.
+    end = context.get("data_interval_end") or context["dag_run"].run_after
+    return end.astimezone(TIMEZONE).date() - timedelta(days=1)
 
 
 def ingest_feeds(feeds: Sequence[str]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,33 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     return Shop(tmp_path / "home")
+
+
+NIGHTSHIFT = Path(sys.executable).with_name("nightshift")
+FIRST_DAY, DAYS = date(2025, 1, 1), 120
+LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
+
+
+def nightshift(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would; its output is in the result, and in the report when it fails."""
+    done = subprocess.run([NIGHTSHIFT, *arguments, "--home", home], capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr)
+    return done
+
+
+def simulated_home(home: Path) -> Path:
+    """A home with 120 days of a store of about 40 SKUs, delivered and not yet taken in."""
+    done = nightshift(home, "simulate", "--scale", "0.02", "--days", str(DAYS), "--first-day", str(FIRST_DAY))
+    assert done.returncode == 0
+    return home
+
+
+@pytest.fixture(scope="session")
+def night_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The simulated store after one whole night with training, run by the command line. Tests only read it."""
+    home = simulated_home(tmp_path_factory.mktemp("night") / "home")
+    assert nightshift(home, "run", "--train").returncode == 0
+    return home
 
 
 def lines(header: str, rows: Sequence[str]) -> str:

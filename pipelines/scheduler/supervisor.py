@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -117,8 +118,10 @@ class Airflow:
                     if not run.is_finished:
                         run.follow(self._api, self._configuration.logs, self._log)
         finally:
-            for dag_id in paused:
-                self._api.pause(dag_id, True)
+            # Should the api-server be gone, that is not the news.
+            with suppress(NightshiftError):
+                for dag_id in paused:
+                    self._api.pause(dag_id, True)
         failed = [run for run in runs if run.state == "failed"]
         if failed:
             reasons = [reason for run in failed for reason in run.failures or [f"{run.dag_id} failed"]]

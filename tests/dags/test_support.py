@@ -22,8 +22,8 @@ def context(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return context
 
 
-def test_a_scheduled_run_means_the_day_its_interval_starts(context: dict[str, Any]) -> None:
-    context["data_interval_start"] = datetime(2025, 2, 27, 2, tzinfo=UTC)
+def test_a_scheduled_run_means_the_last_day_that_was_over(context: dict[str, Any]) -> None:
+    context["data_interval_end"] = datetime(2025, 2, 28, 2, tzinfo=UTC)
     with support.night() as night:
         assert night.as_of == date(2025, 2, 27)
         assert night.days == (date(2025, 2, 27), date(2025, 2, 27))
