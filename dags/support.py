@@ -84,9 +84,9 @@ def night() -> Iterator[Night]:
     """The night that the running task belongs to.
 
     A `NightshiftError` inside fails the task without retry: data, a check or a setting is at fault, and the
-    next attempt would only say it again.
+    next attempt would only say it again. A home that another night holds is worth another attempt.
     """
-    from pipelines.errors import NightshiftError
+    from pipelines.errors import HomeBusyError, NightshiftError
     from pipelines.settings import Settings
 
     context = get_current_context()
@@ -102,6 +102,8 @@ def night() -> Iterator[Night]:
             owner=f"airflow {run.dag_id} {run.run_id}",
             is_scheduled=not asked,
         )
+    except HomeBusyError:
+        raise
     except NightshiftError as error:
         raise AirflowFailException(str(error)) from error
 

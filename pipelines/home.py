@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipelines.errors import NightshiftError
+from pipelines.errors import HomeBusyError, NightshiftError
 
 HOME_VERSION = 1
 _FOLDERS = (
@@ -150,7 +150,7 @@ class Home:
 
         Two locks make this hold across processes: a file lock while a step runs (the system drops it when the
         process dies), and a lease that names the night between its steps. A lease whose process is dead, or
-        which no step has renewed for `lease_minutes`, is taken over. Raises `NightshiftError` naming the
+        which no step has renewed for `lease_minutes`, is taken over. Raises `HomeBusyError` naming the
         holder when the home is not free within `wait_seconds`.
         """
         deadline = time.monotonic() + wait_seconds
@@ -183,10 +183,10 @@ class Home:
     def _lease_file(self) -> Path:
         return self.root / "night.json"
 
-    def _busy(self, owner: str) -> NightshiftError:
+    def _busy(self, owner: str) -> HomeBusyError:
         lease = self._read_lease()
         holder = lease.get("owner", "another step")
-        return NightshiftError(
+        return HomeBusyError(
             f"{self.root} is held by {holder} since {lease.get('since', 'just now')}; "
             f"{owner} can start when that night has ended"
         )

@@ -108,6 +108,9 @@ class Registry:
         from mlflow.models import infer_signature
 
         with tempfile.TemporaryDirectory() as folder:
+            # MLflow copies a file with its mode, and a file of the source tree is open to others.
+            served_by = Path(folder) / trained.served_by.name
+            served_by.write_bytes(trained.served_by.read_bytes())
             artifacts = {name: Path(folder) / name for name in trained.files}
             for name, path in artifacts.items():
                 path.write_bytes(trained.files[name])
@@ -117,7 +120,7 @@ class Registry:
                 mlflow.log_metrics(dict(trained.metrics))
                 logged = mlflow.pyfunc.log_model(
                     name="model",
-                    python_model=str(trained.served_by),
+                    python_model=str(served_by),
                     artifacts={name: str(path) for name, path in artifacts.items()},
                     signature=infer_signature(trained.input_example, trained.output_example),
                     input_example=trained.input_example,

@@ -107,7 +107,7 @@ def _failures(home: Home) -> list[str]:
     for event in ledger.events(home, "attempts"):
         newest[event["step"], event["as_of"]] = event
     return [
-        f"failed: {event['step']} as of {event['as_of']} ({event['recorded_at'][:16].replace('T', ' ')}): {event['error']}"
-        for event in newest.values()
+        f"failed: {step} as of {as_of} ({event['recorded_at'][:16].replace('T', ' ')}): {event['error']}"
+        for (step, as_of), event in newest.items()
         if event["outcome"] == "failed"
     ]
