@@ -1,0 +1,53 @@
+"""CPU of taking in clickstream, against one hand-written DuckDB statement that reads, casts and writes the same rows."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.home import Home
+from pipelines.ingest import ingest
+from pipelines.settings import Settings
+from pipelines.simulate import SOURCES_YML, simulate
+
+BY_HAND = """
+copy (
+    select event_id, visitor_id, session_id, customer_id, occurred_at::timestamp as occurred_at, event_type, sku,
+        quantity::decimal(18, 3) as quantity, unit_price::decimal(18, 4) as unit_price, order_id, device, country,
+        traffic_source, split_part(page_url, '?', 1) as page_url, attributes,
+        strptime(parse_filename(filename)[:10], '%Y-%m-%d')::date as ds
+    from read_json('{landing}/events/*.jsonl.gz', format = 'newline_delimited', filename = true,
+        columns = {{event_id: 'VARCHAR', visitor_id: 'VARCHAR', session_id: 'VARCHAR', customer_id: 'VARCHAR',
+            occurred_at: 'VARCHAR', event_type: 'VARCHAR', sku: 'VARCHAR', quantity: 'VARCHAR', unit_price: 'VARCHAR',
+            order_id: 'VARCHAR', device: 'VARCHAR', country: 'VARCHAR', traffic_source: 'VARCHAR',
+            page_url: 'VARCHAR', attributes: 'VARCHAR'}})
+    where event_id is not null and visitor_id is not null and try_cast(occurred_at as timestamp) is not null
+) to '{target}' (format parquet, partition_by (ds))
+"""
+
+
+def _cpu_seconds(work: Callable[[], object]) -> float:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    work()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.campaign
+def test_clickstream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = Home.create(tmp_path / "home")
+    (home.root / "sources.yml").write_text(SOURCES_YML)
+    simulate(home.landing, home.root / "truth", 0.15, 180, 1, date(2025, 1, 1), ["events"], 0.0, lambda line: None)
+    settings = Settings.load(home=home.root)
+    statement = BY_HAND.format(landing=home.landing, target=tmp_path / "by_hand")
+    by_hand = _cpu_seconds(lambda: duckdb.connect().execute(statement))
+    ours = _cpu_seconds(lambda: ingest(settings, ["events"], None, None, lambda line: None))
+    count = duckdb.sql(f"select count(*) from read_parquet('{home.raw}/events/*/data.parquet')").fetchall()[0][0]
+    with capsys.disabled():
+        print(f"\n{count:,} events: {ours:.1f} CPU s, by hand {by_hand:.1f} CPU s, ratio {ours / by_hand:.2f}")
+    assert count > 0
