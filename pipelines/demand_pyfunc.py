@@ -16,7 +16,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from models.demand.model import DemandModel
 
 
-class ServedDemandModel(PythonModel):  # type: ignore[misc]
+class ServedDemandModel(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         files = {name: Path(path).read_bytes() for name, path in context.artifacts.items()}
         self.model = DemandModel.from_files(files)

@@ -12,7 +12,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import NightshiftError, UsageError
+from pipelines.errors import UsageError
 from pipelines.ledger import fingerprint
 from pipelines.model_inputs import demand_panel
 from pipelines.settings import Settings
@@ -82,7 +82,7 @@ def _train_demand(settings: Settings, as_of: date, snapshot: str, log: Log) -> T
 def _settle(registry: Registry, version: ModelVersion, as_of: date, log: Log, is_new: bool = False) -> TrainReport:
     """Promote the version unless that is done already or the champion knows later days."""
     champion = registry.champion()
-    run = registry.client.get_run(version.run_id)
+    run = registry.client.get_run(str(version.run_id))
     metrics, reason = dict(run.data.metrics), run.data.tags["reason"]
     name = f"version {version.version} ({version.tags['method']}, {version.tags['model_version']})"
     if champion and champion.tags["as_of"] > str(as_of):

@@ -1,4 +1,4 @@
-"""CPU of taking in clickstream, against one hand-written DuckDB statement that reads, casts and writes the same rows."""
+"""CPU of taking in clickstream against one hand-written DuckDB statement that reads, casts and writes the same rows."""
 
 from __future__ import annotations
 
