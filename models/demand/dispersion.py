@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import minimize_scalar
-from scipy.special import gammaln
 
 Floats = NDArray[np.float64]
 
@@ -83,9 +82,10 @@ def estimate(actual: Floats, mean: Floats) -> Dispersion:
 
 
 def _most_likely_alpha(actual: Floats, mean: Floats) -> float:
+    # Here, because scoring reads a stored dispersion and does without statsmodels' second of imports.
+    from statsmodels.genmod.families import NegativeBinomial
+
     def loss(log_alpha: float) -> float:
-        size = np.exp(-log_alpha)
-        likelihood = gammaln(actual + size) - gammaln(size) + size * np.log(size / (size + mean))
-        return -float((likelihood + actual * np.log(mean / (size + mean))).mean())
+        return -float(NegativeBinomial(alpha=np.exp(log_alpha)).loglike(actual, mean)) / len(actual)
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log(_ALPHA_BOUNDS), method="bounded").x))
