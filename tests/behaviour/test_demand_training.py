@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -113,11 +114,28 @@ def test_on_noise_the_baseline_is_champion_or_the_model_is_truly_no_worse(home: 
     assert (report.method == "lightgbm") == (report.metrics["lightgbm.rmsse"] < best)
 
 
-@pytest.fixture
-def trained(home: Home) -> Iterator[tuple[Home, str]]:
+@pytest.fixture(scope="module")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
+    home = Home.create(tmp_path_factory.mktemp("trained") / "home")
     snapshot = _snapshot(home, "season", _frame(_units()))
     train(_settings(home), AS_OF, snapshot, log=_silent)
-    yield home, snapshot
+    return home, snapshot
+
+
+@pytest.fixture
+def trained(trained_home: tuple[Home, str]) -> Iterator[tuple[Home, str]]:
+    """A home with a champion; what a test damages is mended after it."""
+    home, _ = trained_home
+    whole = {
+        path: path.read_bytes()
+        for path in home.mlflow.rglob("*")
+        if path.is_file() and path.name in ("booster.txt", "model.json")
+    }
+    yield trained_home
+    for path, content in whole.items():
+        path.write_bytes(content)
+    shutil.rmtree(home.predictions)
+    home.predictions.mkdir()
 
 
 def test_scoring_twice_gives_the_same_bytes_and_names_who_spoke(trained: tuple[Home, str]) -> None:
