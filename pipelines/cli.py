@@ -111,7 +111,7 @@ def simulate(
     if not settings.sources_file.exists():
         settings.sources_file.write_text(simulator.SOURCES_YML)
     click.echo(f"store: {store.first_day} to {store.last_day} in {settings.landing_folder}")
-    click.echo(f"next: nightshift run --as-of {store.last_day} --train")
+    click.echo(f"next: nightshift run --home {settings.home} --as-of {store.last_day} --train")
 
 
 @cli.command()
@@ -284,4 +284,7 @@ def main() -> None:
         sys.exit(2)
     except NightshiftError as error:
         click.echo(f"nightshift: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"nightshift: {error.strerror or error}: {error.filename or 'the data home'}", err=True)
         sys.exit(1)

@@ -45,14 +45,27 @@ def delivered_relation(
             return _parquet(connection, feed, source, files)
 
 
+def inner_newlines(file: DeliveredFile) -> str:
+    """A scalar query: how many line ends stand inside the quoted values of a CSV file's readable records."""
+    text = f"concat_ws('', {', '.join(identifier(name) for name in file.header)})"
+    return (
+        f"(select coalesce(sum(length({text}) - length(replace({text}, chr(10), ''))), 0)::BIGINT "
+        f"from {_read_csv([file], _csv_dialect(file.header), is_keeping_rejects=False)})"
+    )
+
+
+def _csv_dialect(header: Sequence[str]) -> str:
+    columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header) + "}"
+    return f"columns={columns}, delim=',', quote='\"', escape='\"', header=true"
+
+
 def _csv(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
     by_header: dict[tuple[str, ...], list[DeliveredFile]] = {}
     for file in files:
         by_header.setdefault(file.header, []).append(file)
     selects = []
     for header, members in by_header.items():
-        columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header) + "}"
-        read = _read_csv(members, f"columns={columns}, delim=',', quote='\"', escape='\"', header=true")
+        read = _read_csv(members, _csv_dialect(header))
         selects.append(_select(_struct(feed, source, header, members[0].path.name), read))
     return " union all by name ".join(selects)
 
@@ -86,15 +99,18 @@ def _struct(feed: str, source: Source, available: Sequence[str], file: str) -> s
         column = None if source.select else FEEDS[feed].column(name)
         if column is None or (column.required and column.default is None):
             raise UsageError(f"feeds.{feed}: no column {name!r} in {file}; it has {', '.join(available)}")
-    fields = [f"{identifier(name)} := read.{identifier(name)}" for name in available]
+    # Only what the mapping reads: other columns of the file may be personal data, and quarantine keeps this struct.
+    read = {name.lower() for name in source.referenced_columns(feed)}
+    fields = [f"{identifier(name)} := read.{identifier(name)}" for name in available if name.lower() in read]
     fields += [f"{identifier(name)} := NULL::VARCHAR" for name in absent]
     return f"struct_pack({', '.join(fields)})"
 
 
-def _read_csv(files: Sequence[DeliveredFile], dialect: str) -> str:
+def _read_csv(files: Sequence[DeliveredFile], dialect: str, is_keeping_rejects: bool = True) -> str:
     paths = ", ".join(literal(str(file.path)) for file in files)
+    tables = f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECT_SCANS}', "
+    rejects = tables if is_keeping_rejects else ""
     return (
-        f"read_csv([{paths}], {dialect}, auto_detect=false, filename=true, ignore_errors=true, "
-        f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECT_SCANS}', "
+        f"read_csv([{paths}], {dialect}, auto_detect=false, filename=true, ignore_errors=true, {rejects}"
         f"max_line_size={_MAX_LINE_BYTES})"
     )

@@ -6,13 +6,14 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import duckdb
 import zstandard
@@ -21,18 +22,21 @@ from pipelines.errors import NightshiftError
 from pipelines.sources import DS, Source, day_pattern
 
 _CHUNK = 1 << 20
+_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
 _MAX_RATIO = 200
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".zst": zstandard.open, ".zstd": zstandard.open}
+# Small, because a run of one byte unpacks to thirty thousand times its size at once.
+_ZSTD_CHUNK = 4 << 10
 _MAX_PLAIN_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class DeliveredFile:
-    """One whole file: its path, and for text its shape (CSV header, number of line ends)."""
+    """One whole file: its path, and for text its shape: CSV header, number of line ends, of them empty lines."""
 
     path: Path
     header: tuple[str, ...] = ()
     newlines: int = 0
+    empty_lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,17 @@ def find_deliveries(source: Source, landing: Path, first: date | None, last: dat
     for path in landing.glob(source.uri.replace(DS, "????-??-??")):
         match = pattern.match(path.relative_to(landing).as_posix())
         if match and path.is_file():
-            ds = date.fromisoformat(match["ds"])
+            ds = _day(match["ds"], path.relative_to(landing))
             if (first is None or ds >= first) and (last is None or ds <= last):
                 by_day.setdefault(ds, []).append(path)
     return [Delivery(ds, tuple(sorted(paths))) for ds, paths in sorted(by_day.items())]
+
+
+def _day(text: str, name: Path) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise NightshiftError(f"{name}: {text} is no day of the calendar; rename or remove the file") from None
 
 
 def file_stamp(path: Path, landing: Path) -> dict[str, str | int]:
@@ -82,8 +93,7 @@ def examine(path: Path, landing: Path, source: Source) -> DeliveredFile:
     if source.format == "parquet":
         _examine_parquet(path, name)
         return DeliveredFile(path)
-    header, newlines = _examine_text(path, name, source.format)
-    return DeliveredFile(path, header, newlines)
+    return _examine_text(path, name, source.format)
 
 
 def _examine_parquet(path: Path, name: str) -> None:
@@ -93,30 +103,46 @@ def _examine_parquet(path: Path, name: str) -> None:
         raise NightshiftError(f"{name}: no whole Parquet file: {str(error).splitlines()[0]}") from None
 
 
-def _examine_text(path: Path, name: str, format: str) -> tuple[tuple[str, ...], int]:
-    newlines, total, tail, start = 0, 0, b"", b""
+def _examine_text(path: Path, name: str, format: str) -> DeliveredFile:
+    newlines, empty, total, tail, start = 0, 0, 0, b"", b""
     try:
         for chunk in _plain_chunks(path):
-            if not total:
-                start = chunk
+            if len(start) < _CHUNK:
+                start += chunk
             newlines += chunk.count(b"\n")
+            empty += len(_EMPTY_LINE.findall(tail + chunk))
             total += len(chunk)
-            tail = chunk[-1:]
+            tail = chunk[-2:] if chunk[-1:] == b"\r" else chunk[-1:]
             if total > max(_MAX_PLAIN_BYTES, path.stat().st_size * _MAX_RATIO):
                 raise NightshiftError(f"{name}: unpacks to more than {_MAX_RATIO} times its size; refused as a bomb")
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
         raise NightshiftError(f"{name}: damaged archive ({error}); ask for it to be delivered again") from None
-    if total and tail != b"\n":
+    if total and tail[-1:] != b"\n":
         raise NightshiftError(f"{name}: does not end with a newline, so it was cut short; deliver it again")
-    if format != "csv":
-        return (), newlines
-    return _csv_header(start, name), newlines
+    return DeliveredFile(path, _csv_header(start, name) if format == "csv" else (), newlines, empty)
 
 
 def _plain_chunks(path: Path) -> Iterator[bytes]:
-    opener = _OPENERS.get(path.suffix, open)
-    with cast(IO[bytes], opener(path, "rb")) as file:
+    if path.suffix in (".zst", ".zstd"):
+        yield from _zstd_chunks(path)
+        return
+    with cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as file:
         yield from iter(partial(file.read, _CHUNK), b"")
+
+
+def _zstd_chunks(path: Path) -> Iterator[bytes]:
+    """Frame by frame, since the library's reader takes a frame that breaks off for the end of the file."""
+    frame = None
+    with path.open("rb") as file:
+        for data in iter(partial(file.read, _ZSTD_CHUNK), b""):
+            rest = data
+            while rest:
+                frame = frame or zstandard.ZstdDecompressor().decompressobj()
+                yield frame.decompress(rest)
+                rest = frame.unused_data if frame.eof else b""
+                frame = None if frame.eof else frame
+    if frame is not None:
+        raise EOFError("its last frame breaks off")
 
 
 def _csv_header(start: bytes, name: str) -> tuple[str, ...]:
@@ -127,6 +153,6 @@ def _csv_header(start: bytes, name: str) -> tuple[str, ...]:
         header = tuple(next(csv.reader(io.StringIO(text, newline=""))))
     except (csv.Error, StopIteration):
         raise NightshiftError(f"{name}: its first line is no CSV header") from None
-    if len(set(header)) != len(header) or not all(header):
+    if len({name.lower() for name in header}) != len(header) or not all(header):
         raise NightshiftError(f"{name}: its header names a column twice or not at all: {','.join(header)}")
     return header

@@ -20,6 +20,9 @@ from pipelines.warehouse import Warehouse
 Log = Callable[[str], None]
 
 
+LINEAGE = ("run_id", "model_version", "method")
+
+
 @dataclass(frozen=True)
 class ExportTable:
     """One promise to ops systems: its major version, its key, and the model whose predictions it carries."""
@@ -116,14 +119,17 @@ def _manifest(warehouse: Warehouse, table: ExportTable, data: Path, late_feeds: 
 
 
 def _delta(home: Home, table: ExportTable, as_of: date, read: str) -> dict[str, Any]:
-    """Keys inserted, updated and deleted against the newest earlier day's export; `as_of` is no part of the key."""
+    """Keys inserted, updated and deleted against the newest earlier day's export; `as_of` is no part of the key.
+
+    `horizon_days` and the lineage differ every night for the same day and are not compared.
+    """
     previous = _previous(home, table, as_of)
     if previous is None:
         row = duckdb.execute(f"select count(*) from {read}").fetchone()
         return {"against": None, "inserted": row[0] if row else 0, "updated": 0, "deleted": 0}
     before_day, before = previous
     keys = ", ".join(identifier(name) for name in table.key if name != "as_of")
-    lineage = ", ".join(identifier(name) for name in ("as_of", "run_id", "model_version", "method"))
+    lineage = ", ".join(identifier(name) for name in ("as_of", "horizon_days", *LINEAGE))
     rows = duckdb.execute(
         f"""
         with now as (select columns(* exclude ({lineage})) from {read}),

@@ -80,7 +80,10 @@ class Home:
         home = cls(root)
         if not home.version_file.exists():
             raise NightshiftError(f"{root} is no data home yet; make one with: nightshift init --home {root}")
-        version = json.loads(home.version_file.read_text())["version"]
+        try:
+            version = int(json.loads(home.version_file.read_bytes())["version"])
+        except (ValueError, KeyError, TypeError):
+            raise NightshiftError(f"{home.version_file} is damaged; restore it from a back-up of the home") from None
         if version > HOME_VERSION:
             raise NightshiftError(
                 f"{root} has version {version}, this Nightshift knows up to {HOME_VERSION}; "
@@ -173,11 +176,13 @@ class Home:
         finally:
             lock.release()
 
-    def release(self, owner: str) -> None:
-        """End `owner`'s hold on the home; nothing happens when another night holds it."""
+    def release(self, owner: str) -> bool:
+        """End `owner`'s hold on the home, and say whether it had one; another night's hold stays as it is."""
+        if self._read_lease().get("owner") != owner:
+            return False
         with FileLock(self.root / ".night.lock", mode=0o600):
-            if self._read_lease().get("owner") == owner:
-                self._lease_file.unlink(missing_ok=True)
+            self._lease_file.unlink(missing_ok=True)
+        return True
 
     @property
     def _lease_file(self) -> Path:

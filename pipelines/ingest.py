@@ -127,7 +127,8 @@ def _changed(
 ) -> list[_Stamped]:
     """The deliveries whose bytes, mapping, contract or key differ from what the ledger last saw."""
     loaded = ledger.partitions(home, feed.name)
-    known = {part.fingerprint for part in loaded.values()}
+    last = ledger.latest(home, f"loads/{feed.name}")
+    known = {entry["fingerprint"] for entry in last["partitions"]} if last and last["is_bulk"] else set()
     mapping = [repr(feed), source.model_dump(mode="json"), sources.store.timezone, key.id]
     changed = []
     for delivery in deliveries:
@@ -169,21 +170,33 @@ def _load(
     try:
         days = {path: stamped.delivery.ds for stamped in group for path in stamped.delivery.paths}
         files = [examine(path, landing, source) for path in days]
+        retired = list(ledger.partitions(home, feed.name)) if source.is_bulk else []
         with Batch(settings, feed, source, sources.store, key, landing, staging) as batch:
-            batch.read(files, days)
+            batch.read(files, days, retired)
             batch.mark_duplicates()
             counts = batch.counts()
             _check_limits(home, settings, feed, source, batch, counts)
             quality.check_raw_batch(home, feed.name, batch)
             entries = batch.write(counts)
+        _refuse_changed_files(group, landing)
         _make_visible(home, feed, staging, entries)
         _record(home, feed, source, key, group, entries)
     except duckdb.Error as error:
+        names = ", ".join(str(stamped.stamps[0]["name"]) for stamped in group[:3])
+        more = f" and {len(group) - 3} more" if len(group) > 3 else ""
         message = str(error).splitlines()[0]
-        raise NightshiftError(f"{feed.name}: {source.uri}: {message}") from error
+        raise NightshiftError(f"{feed.name}: {names}{more}: {message}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return entries
+
+
+def _refuse_changed_files(group: Sequence[_Stamped], landing: Path) -> None:
+    """What was read must be what was stamped: a delivery may still be on its way."""
+    for stamped in group:
+        for path, stamp in zip(stamped.delivery.paths, stamped.stamps, strict=True):
+            if file_stamp(path, landing) != stamp:
+                raise NightshiftError(f"{stamp['name']}: it changed while it was read; load it when it is complete")
 
 
 def _check_limits(

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, write_atomically
 
@@ -24,6 +25,17 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """The name a snapshot bears: 16 hex digits that stand for its files' names and bytes."""
+    return fingerprint({path.name: file_sha256(path) for path in sorted(folder.iterdir())})[:16]
+
+
 def append(home: Home, kind: str, event: dict[str, Any]) -> Path:
     """Record one event under `ledger/<kind>/`; the file's name sorts by time."""
     now = datetime.now(UTC)
@@ -36,13 +48,21 @@ def append(home: Home, kind: str, event: dict[str, Any]) -> Path:
 def events(home: Home, kind: str) -> Iterator[dict[str, Any]]:
     """All events of a kind, oldest first."""
     for path in sorted((home.ledger / kind).glob("*.json")):
-        yield json.loads(path.read_text())
+        yield _read(path)
 
 
 def latest(home: Home, kind: str) -> dict[str, Any] | None:
     """The newest event of a kind."""
     paths = sorted((home.ledger / kind).glob("*.json"))
-    return json.loads(paths[-1].read_text()) if paths else None
+    return _read(paths[-1]) if paths else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        event: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError:
+        raise NightshiftError(f"{path} is damaged; restore it from a back-up of the home") from None
+    return event
 
 
 @dataclass(frozen=True)

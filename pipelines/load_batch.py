@@ -18,8 +18,16 @@ import duckdb
 
 from pipelines import contract_sql
 from pipelines.contract_sql import Reason
-from pipelines.delivered_sql import REJECT_SCANS, REJECTS, delivered_relation, identifier, literal
+from pipelines.delivered_sql import (
+    REJECT_SCANS,
+    REJECTS,
+    delivered_relation,
+    identifier,
+    inner_newlines,
+    literal,
+)
 from pipelines.deliveries import DeliveredFile
+from pipelines.errors import NightshiftError
 from pipelines.feeds import LINEAGE_COLUMNS, Feed
 from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 _DUPLICATE = "duplicate"
 _EXCLUDED = "excluded"
 _REFUSED = f"refusal is not null and refusal not in ('{_DUPLICATE}', '{_EXCLUDED}')"
+_QUERY = (r"\?[^\s\"'',;<>]+", "?[query]")
 _EMAIL = (r"[^\s\"'',;:<>]+@[^\s\"'',;<>]+", "[email]")
 _PHONE = (r"\+?\d(?:[ ()/.-]*\d){8,}", "[number]")
 
@@ -85,16 +94,23 @@ class Batch:
     ) -> None:
         self._connection.close()
 
-    def read(self, files: Sequence[DeliveredFile], days: Mapping[Path, date | None]) -> None:
-        """Fill `checked`: typed rows, each with its day and, when refused, `reason:column` and its text."""
+    def read(
+        self, files: Sequence[DeliveredFile], days: Mapping[Path, date | None], retired: Sequence[date] = ()
+    ) -> None:
+        """Fill `checked`: typed rows, each with its day and, when refused, `reason:column` and its text.
+
+        `retired` are days that an earlier bulk history had; those that this one has no row of become empty.
+        """
         self._files = files
         self._connection.execute("create temp table delivered_days (delivered_file VARCHAR, ds DATE)")
         self._connection.executemany(
             "insert into delivered_days values ($path, $ds)",
-            [{"path": str(path), "ds": ds or self.source.ds} for path, ds in days.items()],
+            [{"path": str(path), "ds": ds or self.source.ds} for path, ds in days.items()]
+            + [{"path": "", "ds": day} for day in retired],
         )
         self._connection.execute(f"create temp table checked as {self._checked(files)}")
         self._add_rejected_lines()
+        self._refuse_swallowed_lines()
         self._give_undated_rows_a_day()
 
     def _checked(self, files: Sequence[DeliveredFile]) -> str:
@@ -140,7 +156,8 @@ class Batch:
             )
             select {columns}, ds, refusal, delivered_file, delivered_row, NULL::BIGINT as line,
                 case when refusal <> '{_EXCLUDED}'
-                    then coalesce(delivered_text, to_json(delivered_source)::VARCHAR) end as raw_text
+                    then case when is_malformed then delivered_text else to_json(delivered_source)::VARCHAR end
+                end as raw_text
             from judged
         """
 
@@ -160,6 +177,26 @@ class Batch:
             order by scans.file_path, rejects.line, rejects.column_idx
             """
         )
+
+    def _refuse_swallowed_lines(self) -> None:
+        """A quotation mark that is never closed hides all lines behind it from DuckDB's own account too."""
+        if self.source.format != "csv":
+            return
+        rows = self._connection.execute(
+            "select delivered_file, count(*), coalesce(max(line) filter (where delivered_row is null), 1) "
+            "from checked group by all"
+        ).fetchall()
+        found = {path: (count, line) for path, count, line in rows}
+        for file in self._files:
+            count, line = found.get(str(file.path), (0, 1))
+            unseen = file.newlines - 1 - count - file.empty_lines
+            if unseen > 0:
+                inner = self._connection.execute(f"select {inner_newlines(file)}").fetchall()[0][0]
+                if unseen > inner:
+                    raise NightshiftError(
+                        f"{file.path.name}: {unseen - inner:,} of its lines vanish behind a quotation mark that is not "
+                        f"closed, near line {line}; mend the file and deliver it again"
+                    )
 
     def _give_undated_rows_a_day(self) -> None:
         """Bulk rows whose day cannot be read are quarantined with the history's last day."""
@@ -272,8 +309,12 @@ class Batch:
         self._number_lines()
         fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in self.feed.column_names)
         text = f"coalesce(raw_text, to_json(struct_pack({fields}))::VARCHAR)"
-        for pattern, mask in (_EMAIL, _PHONE) if "phone" in self.feed.column_names else (_EMAIL,):
+        for pattern, mask in (_QUERY, _EMAIL):
             text = f"regexp_replace({text}, {literal(pattern)}, {literal(mask)}, 'g')"
+        # A line that cannot be told into columns may hold anything; elsewhere long numbers are ids and instants.
+        may_hold_phones = "true" if "phone" in self.feed.column_names else f"refusal = '{Reason.MALFORMED_LINE}:'"
+        without_phones = f"regexp_replace({text}, {literal(_PHONE[0])}, {literal(_PHONE[1])}, 'g')"
+        text = f"case when {may_hold_phones} then {without_phones} else {text} end"
         path = self.staging / f"quarantine-{ds}.parquet"
         self._copy(
             f"""

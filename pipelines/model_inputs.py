@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines import ledger
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
 from pipelines.settings import Settings
@@ -20,8 +21,11 @@ def demand_panel(settings: Settings, as_of: date, snapshot: str) -> Panel:
     from models.demand.panel import COLUMNS, Panel
 
     path = Home(settings.home).snapshots / snapshot / "feat_sku_day.parquet"
-    if not path.exists():
-        raise NightshiftError(f"snapshot {snapshot} has no {path.name}; make it with: nightshift build --as-of {as_of}")
+    # A flipped bit in Parquet reads as another number, without an error.
+    if not path.exists() or ledger.folder_fingerprint(path.parent) != snapshot:
+        raise NightshiftError(
+            f"snapshot {snapshot} is missing or damaged; make it with: nightshift build --as-of {as_of}"
+        )
     try:
         # Arrow types turn DECIMAL into float64 in one step; the default would make a Python object of each cell.
         frame = pd.read_parquet(path, columns=list(COLUMNS), dtype_backend="pyarrow")

@@ -148,9 +148,9 @@ def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> No
 def release(settings: Settings, owner: str) -> None:
     """End `owner`'s night: the home is free for the next one, and what a night of an earlier day built goes."""
     home = Home.open(settings.home)
-    home.release(owner)
-    for path in home.root.glob("warehouse.*-*-*.*"):
-        path.unlink()
+    if home.release(owner):
+        for path in home.root.glob("warehouse.*-*-*.*"):
+            path.unlink()
 
 
 def run(settings: Settings, first: date, as_of: date, owner: str, is_training: bool = False, log: Log = print) -> None:
@@ -172,18 +172,16 @@ def run(settings: Settings, first: date, as_of: date, owner: str, is_training: b
 
 
 def last_complete_day(settings: Settings) -> date:
-    """The newest business day that every daily feed has delivered or, with bulk history alone, that is loaded."""
+    """The newest business day that every daily feed has delivered; with bulk history alone, its last day."""
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
-    newest = []
-    for name, source in sources.feeds.items():
-        days = [delivery.ds for delivery in find_deliveries(source, settings.landing_folder, None, None) if delivery.ds]
-        days += list(ledger.partitions(home, name)) if source.is_bulk and name == "orders" else []
-        if days:
-            newest.append(max(days))
-    if not newest:
-        raise NightshiftError(f"nothing is delivered in {settings.landing_folder}; say the day with --as-of")
-    return min(newest)
+    daily = [source for source in sources.feeds.values() if not source.is_bulk]
+    delivered = [{d.ds for d in find_deliveries(source, settings.landing_folder, None, None)} for source in daily]
+    days = set.intersection(*delivered) if delivered else set(ledger.partitions(home, "orders"))
+    complete = [day for day in days if day]
+    if not complete:
+        raise NightshiftError(f"no day is delivered whole in {settings.landing_folder}; say the day with --as-of")
+    return max(complete)
 
 
 def _snapshot(home: Home, as_of: date) -> str:

@@ -31,7 +31,8 @@ def load_key(home: Home, settings: Settings) -> PersonalDataKey:
     except ValueError:
         secret = b""
     if len(secret) != 32:
-        raise NightshiftError(f"the key of the personal-data hash ({home.key_file}) must be 64 hex digits")
+        where = "NIGHTSHIFT_PII_KEY" if settings.pii_key else home.key_file
+        raise NightshiftError(f"the key of the personal-data hash ({where}) must be 64 hex digits")
     block = secret.ljust(_BLOCK_BYTES, b"\0")
     key = PersonalDataKey(
         id=hashlib.sha256(b"nightshift key id" + secret).hexdigest()[:12],

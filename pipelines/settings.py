@@ -72,8 +72,12 @@ class Settings(BaseSettings):
             name = f"{PREFIX}{first['loc'][0]}".upper()
             raise UsageError(f"setting {name}: {first['msg'].lower()}; it is {first['input']!r}") from None
 
-    def child_environment(self, extra: dict[str, str]) -> dict[str, str]:
-        """The environment for a program we start: this one, these settings' paths, and `extra`."""
+    def child_environment(self, extra: dict[str, str], has_key: bool = True) -> dict[str, str]:
+        """The environment for a program we start: this one, these settings' paths, and `extra`.
+
+        A program that takes in no personal data gets it without the key (`has_key` false).
+        """
         paths = {"HOME": self.home, "SOURCES": self.sources, "LANDING": self.landing}
         ours = {f"{PREFIX}{name}": str(path) for name, path in paths.items() if path is not None}
-        return {**os.environ, **ours, **extra}
+        inherited = {name: value for name, value in os.environ.items() if has_key or name != f"{PREFIX}PII_KEY"}
+        return {**inherited, **ours, **extra}

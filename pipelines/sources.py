@@ -18,6 +18,8 @@ from pipelines.errors import UsageError
 from pipelines.feeds import FEEDS
 
 DS = "{ds}"
+# They see more than the row, or make several rows of one.
+_REFUSED_FUNCTIONS = {"current_setting", "getenv", "getvariable", "query", "query_table", "unnest"}
 
 
 class Store(BaseModel):
@@ -67,6 +69,8 @@ class Source(BaseModel):
     @field_validator("uri")
     @classmethod
     def _inside_landing(cls, uri: str) -> str:
+        if not uri or any("**" in part and part != "**" for part in Path(uri).parts):
+            raise ValueError("a uri names files; ** stands for folders and alone between slashes")
         if uri.startswith("/") or ".." in Path(uri).parts or "://" in uri:
             raise ValueError("a uri is a path below the landing folder (see --landing), without '..'")
         if uri.count(DS) > 1:
@@ -113,6 +117,8 @@ def load_sources(path: Path) -> Sources:
         content = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; nightshift init writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as text: {error}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     try:
@@ -139,8 +145,12 @@ def _parse(where: str, expression: str) -> Any:
     tree = json.loads(row[0]) if row else {}
     if tree.get("error"):
         raise ValueError(f"{where}: not a SQL expression: {tree['error_message']}")
-    if len(tree["statements"]) != 1 or any(_nodes(tree, "SUBQUERY")):
+    selected = [statement["node"].get("select_list", []) for statement in tree["statements"]]
+    if [len(columns) for columns in selected] != [1] or any(_nodes(tree, "SUBQUERY")):
         raise ValueError(f"{where}: one expression over the file's own columns, without a subquery")
+    for function in _nodes(tree, "FUNCTION"):
+        if function["function_name"] in _REFUSED_FUNCTIONS:
+            raise ValueError(f"{where}: {function['function_name']}() may not stand in a mapping")
     return tree
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -74,13 +73,14 @@ class Warehouse:
         self._verify(parts)
         inputs = self._inputs(parts)
         state = self.state
-        if state and state.inputs == inputs and (self.home.snapshots / state.snapshot).is_dir():
+        if state and state.inputs == inputs and self._has_snapshot(state.snapshot):
             log(f"warehouse: unchanged since the last build for {self.as_of}, snapshot {state.snapshot}")
             return state
         _state_file(self.path).unlink(missing_ok=True)
         present = sorted({part.feed for part in parts})
         log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")
-        self.dbt(["--exclude", EXPORT_MODELS], present, {})
+        self.dbt(["--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"], present, {})
+        self._verify(parts)
         state = BuildState(str(self.as_of), inputs, self._write_snapshot())
         write_atomically(_state_file(self.path), ledger.canonical_json(asdict(state)))
         ledger.append(self.home, "builds", {**asdict(state), "feeds": present, "partitions": len(parts)})
@@ -122,7 +122,8 @@ class Warehouse:
                 "NIGHTSHIFT_THREADS": str(self.settings.threads),
                 "NIGHTSHIFT_MEMORY_LIMIT": self.settings.memory_limit,
                 "DO_NOT_TRACK": "1",
-            }
+            },
+            has_key=False,
         )
         folder.mkdir(exist_ok=True)
         results = folder / "target" / "run_results.json"
@@ -157,17 +158,25 @@ class Warehouse:
         return target
 
     def _verify(self, parts: Sequence[ledger.Partition]) -> None:
-        for part in parts:
-            path = self.home.raw / part.feed / f"ds={part.ds}" / "data.parquet"
-            if not path.exists() or _sha256(path) != part.sha256:
+        """Raw holds what the ledger says, no more and no less; looked at before and after dbt has read it."""
+        known = {self.home.raw / part.feed / f"ds={part.ds}" / "data.parquet": part for part in parts}
+        for path, part in known.items():
+            if not path.exists() or ledger.file_sha256(path) != part.sha256:
                 raise NightshiftError(
-                    f"{path} is not what the ledger recorded on {part.loaded_at[:16]}; move it away, then run: "
+                    f"{path} is not what the ledger recorded on {part.loaded_at[:16]}; load that day again: "
                     f"nightshift ingest {part.feed} --from {part.ds} --to {part.ds} --again"
+                )
+        for path in self.home.raw.glob("*/ds=*/data.parquet"):
+            if path not in known and path.parent.name <= f"ds={self.as_of}":
+                feed, ds = path.parent.parent.name, path.parent.name.removeprefix("ds=")
+                raise NightshiftError(
+                    f"{path} is not in the ledger, as after a load that broke off; load that day again: "
+                    f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
                 )
 
     def _inputs(self, parts: Sequence[ledger.Partition]) -> str:
         project = [
-            [path.relative_to(PROJECT).as_posix(), _sha256(path)]
+            [path.relative_to(PROJECT).as_posix(), ledger.file_sha256(path)]
             for path in sorted(PROJECT.rglob("*"))
             if path.suffix in {".sql", ".yml", ".csv"} and not {"target", "logs"} & set(path.parts)
         ]
@@ -202,16 +211,20 @@ class Warehouse:
                 connection.execute(
                     f"copy (from features.{identifier(table)} order by all) to {literal(str(path))} (format parquet)"
                 )
-        digests = {path.name: _sha256(path) for path in sorted(beside.iterdir())}
-        name = ledger.fingerprint(digests)[:_HASH_LENGTH]
+        name = ledger.folder_fingerprint(beside)
         target = self.home.snapshots / name
-        if target.is_dir():
+        if self._has_snapshot(name):
             shutil.rmtree(beside)
         else:
+            shutil.rmtree(target, ignore_errors=True)
             for path in beside.iterdir():
                 move_durably(path, path)
             beside.rename(target)
         return name
+
+    def _has_snapshot(self, name: str) -> bool:
+        folder = self.home.snapshots / name
+        return folder.is_dir() and ledger.folder_fingerprint(folder) == name
 
     def _prune_snapshots(self, keep: str) -> None:
         recent = [event["snapshot"] for event in ledger.events(self.home, "builds")]
@@ -227,11 +240,6 @@ def _state_file(warehouse: Path) -> Path:
 
 def _read_state(path: Path) -> BuildState | None:
     return BuildState(**json.loads(path.read_text())) if path.exists() else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _dbt_failure(results: Path, log: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import LAST_DAY
+from shop import LAST_DAY
 
 
 def _raw(home: Path, feed: str) -> pd.DataFrame:

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines import ledger
+from pipelines.errors import NightshiftError
 from pipelines.home import Home
 from pipelines.scoring import score
 from pipelines.settings import Settings
@@ -67,9 +69,12 @@ def home(tmp_path: Path) -> Home:
 
 
 def _snapshot(home: Home, name: str, frame: pd.DataFrame) -> str:
-    (home.snapshots / name).mkdir()
-    frame.to_parquet(home.snapshots / name / "feat_sku_day.parquet", index=False)
-    return name
+    folder = home.snapshots / name
+    folder.mkdir()
+    frame.to_parquet(folder / "feat_sku_day.parquet", index=False)
+    snapshot = ledger.folder_fingerprint(folder)
+    folder.rename(home.snapshots / snapshot)
+    return snapshot
 
 
 def _settings(home: Home) -> Settings:
@@ -194,3 +199,10 @@ def test_predictions_that_fail_their_check_are_not_written(trained: tuple[Home, 
     with pytest.raises(ValueError, match="not like this"):
         score(_settings(home), AS_OF, snapshot, "inputs", check=refuse, log=_silent)
     assert list(home.predictions.rglob("*.parquet")) == []
+
+
+def test_a_damaged_snapshot_is_refused(home: Home) -> None:
+    snapshot = _snapshot(home, "season", _frame(_units()))
+    _flip(home.snapshots / snapshot / "feat_sku_day.parquet")
+    with pytest.raises(NightshiftError, match="missing or damaged; make it with: nightshift build"):
+        train(_settings(home), AS_OF, snapshot, log=_silent)

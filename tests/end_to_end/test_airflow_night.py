@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from conftest import DAYS, LAST_DAY, nightshift
+from shop import DAYS, LAST_DAY, nightshift
 
 from pipelines.home import Home
 

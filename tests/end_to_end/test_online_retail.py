@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from conftest import NIGHTSHIFT
+from shop import NIGHTSHIFT
 
 from pipelines import ledger
 from pipelines.home import Home

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from conftest import LAST_DAY, nightshift, simulated_home
+from shop import LAST_DAY, nightshift, simulated_home
 
 EARLIER = LAST_DAY - timedelta(days=10)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Shop, lines
+from shop import Shop, lines
 
 from pipelines import ledger
 from pipelines.home import Home

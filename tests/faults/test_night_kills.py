@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import NIGHTSHIFT, nightshift
+from shop import NIGHTSHIFT, nightshift
 
 
 def _home(night_home: Path, target: Path) -> Path:

@@ -37,12 +37,13 @@ def _export(home: Home, as_of: date, rows: Sequence[Row], late: Sequence[str] = 
         connection.execute("create schema exports")
         connection.execute(
             "create table exports.exp_demand_forecast (as_of DATE, sku VARCHAR, location_id VARCHAR, "
-            "forecast_date DATE, units_mean DECIMAL(18,4), method VARCHAR, model_version VARCHAR, run_id VARCHAR)"
+            "forecast_date DATE, horizon_days INTEGER, units_mean DECIMAL(18,4), "
+            "method VARCHAR, model_version VARCHAR, run_id VARCHAR)"
         )
         for sku, day, units in rows:
             connection.execute(
-                "insert into exports.exp_demand_forecast values ($1, $2, 'main', $3, $4, 'lightgbm', 'abc', $5)",
-                [as_of, sku, day, units, f"run-{as_of}"],
+                "insert into exports.exp_demand_forecast values ($1, $2, 'main', $3, $4, $5, 'lightgbm', 'abc', $6)",
+                [as_of, sku, day, (day - as_of).days, units, f"run-{as_of}"],
             )
     state = {"as_of": str(as_of), "inputs": "i", "snapshot": "s"}
     write_atomically(home.root / "warehouse.json", json.dumps(state).encode())
@@ -92,7 +93,7 @@ def test_the_delta_counts_keys_against_the_day_before(home: Home) -> None:
     _export(home, DAY, ROWS)
     next_day = DAY + timedelta(days=1)
     rows = [
-        ("a", date(2025, 3, 30), "3"),  # as it was
+        ("a", date(2025, 3, 30), "3"),  # as it was, though a day nearer
         ("b", date(2025, 3, 29), "9"),  # updated
         ("c", date(2025, 3, 30), "1"),  # inserted
         ("c", date(2025, 3, 31), "1"),  # inserted; and (a, 29 March) is gone

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import Shop, lines
+from shop import Shop, lines
 
 from pipelines import ledger
 from pipelines.errors import NightshiftError, UsageError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import Shop, lines
+from shop import Shop, lines
 
 from pipelines import ledger
 from pipelines.home import Home
