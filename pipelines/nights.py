@@ -111,7 +111,9 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
                 raise NightshiftError(f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}")
             predictions[model] = path
         warehouse.dbt(
-            ["--select", EXPORT_MODELS], sorted({p.feed for p in ledger.all_partitions(home, as_of)}), predictions
+            ["build", "--select", EXPORT_MODELS],
+            sorted({p.feed for p in ledger.all_partitions(home, as_of)}),
+            predictions,
         )
         late = missing_feeds(settings, as_of)
         return [exports.export_table(warehouse, table, late, log) for table in exports.EXPORTS.values()]

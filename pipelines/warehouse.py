@@ -79,7 +79,7 @@ class Warehouse:
         _state_file(self.path).unlink(missing_ok=True)
         present = sorted({part.feed for part in parts})
         log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")
-        self.dbt(["--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"], present, {})
+        self.dbt(["build", "--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"], present, {})
         self._verify(parts)
         state = BuildState(str(self.as_of), inputs, self._write_snapshot())
         write_atomically(_state_file(self.path), ledger.canonical_json(asdict(state)))
@@ -87,8 +87,8 @@ class Warehouse:
         self._prune_snapshots(keep=state.snapshot)
         return state
 
-    def dbt(self, selection: Sequence[str], present: Sequence[str], predictions: Mapping[str, Path]) -> None:
-        """Run `dbt build` in a process of its own, since dbt in this one would keep DuckDB's lock."""
+    def dbt(self, command: Sequence[str], present: Sequence[str], predictions: Mapping[str, Path]) -> None:
+        """Run dbt in a process of its own, since dbt in this one would keep DuckDB's lock."""
         folder = self.home.root / "dbt"
         variables = {
             "as_of": str(self.as_of),
@@ -101,13 +101,8 @@ class Warehouse:
             "raw": {feed: self._raw_relation(FEEDS[feed], feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
         }
-        command = [
-            str(Path(sys.executable).with_name("dbt")),
-            "--no-use-colors",
-            "build",
-            *selection,
-        ]
-        command += [
+        arguments = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *command]
+        arguments += [
             "--project-dir",
             str(PROJECT),
             "--profiles-dir",
@@ -115,7 +110,7 @@ class Warehouse:
             "--vars",
             json.dumps(variables),
         ]
-        command += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+        arguments += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
         environment = self.settings.child_environment(
             {
                 "NIGHTSHIFT_WAREHOUSE": str(self.path),
@@ -128,7 +123,7 @@ class Warehouse:
         folder.mkdir(exist_ok=True)
         results = folder / "target" / "run_results.json"
         results.unlink(missing_ok=True)
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
         (folder / "last_build.log").write_text(done.stdout + done.stderr)
         if done.returncode != 0:
             raise NightshiftError(_dbt_failure(results, folder / "last_build.log"))

@@ -61,11 +61,16 @@ def pair_features(panel: Panel, origins: Integers, horizons: Integers) -> pd.Dat
 
 def example_features() -> pd.DataFrame:
     """Two invented rows of `pair_features`, to show what a model is asked: a steady seller, and a new SKU."""
-    steady = dict.fromkeys(NUMERIC, 1.0) | {"unit_price": 9.99, "age_days": 400.0, "target_day_of_year": 152.0}
-    new = dict.fromkeys(NUMERIC, np.nan) | {"horizon_days": 28.0, "age_days": 0.0, "mean_7d": 2.0}
+    steady: dict[str, object] = dict.fromkeys(NUMERIC, 1.0) | {
+        "unit_price": 9.99,
+        "age_days": 400.0,
+        "target_day_of_year": 152.0,
+    }
+    new: dict[str, object] = dict.fromkeys(NUMERIC, np.nan) | {"horizon_days": 28.0, "age_days": 0.0, "mean_7d": 2.0}
     new |= dict.fromkeys(CALENDAR, 3.0)
-    categories = dict.fromkeys(CATEGORIES, "example")
-    return pd.DataFrame([steady | categories, new | categories], columns=list(FEATURES))
+    steady |= dict.fromkeys(CATEGORIES, "example")
+    new |= dict.fromkeys(CATEGORIES, None)
+    return pd.DataFrame([steady, new], columns=list(FEATURES))
 
 
 def target_calendar(day: Integers) -> dict[str, Floats]:

@@ -10,11 +10,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import zstandard
 from shop import Shop, lines
 
 from pipelines import ledger
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.home import Home
+from pipelines.sources import load_sources
+from pipelines.warehouse import Warehouse
 
 DAILY_ORDERS = "{uri: 'orders/{ds}.csv', format: csv}"
 ORDERS = "order_id,ordered_at,status,currency,updated_at"
@@ -308,4 +311,96 @@ def test_a_link_out_of_the_landing_folder_is_refused(shop: Shop, tmp_path: Path)
     link.parent.mkdir(parents=True)
     link.symlink_to(secret)
     with pytest.raises(NightshiftError, match="link out of the landing folder"):
+        shop.ingest("orders")
+
+
+def test_lines_behind_a_quotation_mark_that_is_never_closed_are_not_lost_in_silence(shop: Shop) -> None:
+    shop.map(orders=DAILY_ORDERS)
+    rows = ["o1,2024-07-01,paid,GBP,", 'o2,"2024-07-01,paid,GBP,', *[f"x{n},2024-07-01,paid,GBP," for n in range(300)]]
+    shop.deliver("orders/2024-07-01.csv", lines(ORDERS, rows))
+    with pytest.raises(NightshiftError, match=r"2024-07-01\.csv: 300 of its lines vanish .* near line 3"):
+        shop.ingest("orders")
+
+
+def test_line_ends_and_empty_lines_within_quotes_are_part_of_their_value(shop: Shop) -> None:
+    shop.map(products="{uri: 'p/{ds}.csv', format: csv}")
+    shop.deliver("p/2024-07-01.csv", 'sku,title,is_active\na,"Two\nlines",true\n\nb,"One, ""quoted""",false\n')
+    assert shop.ingest("products").rows_loaded == 2
+    assert shop.raw("products", "sku, title") == [("a", "Two\nlines"), ("b", 'One, "quoted"')]
+
+
+def test_a_zstd_file_whose_last_frame_breaks_off_is_refused(shop: Shop) -> None:
+    shop.map(orders="{uri: 'orders/{ds}.csv.zst', format: csv}")
+    first, second = (
+        zstandard.compress(text.encode())
+        for text in (
+            lines(ORDERS, ["o1,2024-07-01,paid,GBP,"]),
+            "".join(f"o{n},2024-07-01,paid,GBP,\n" for n in range(2, 900)),
+        )
+    )
+    path = shop.deliver("orders/2024-07-01.csv.zst", "")
+    path.write_bytes(first + second)
+    assert shop.ingest("orders").rows_loaded == 899
+    path.write_bytes(first + second[: len(second) // 2])
+    with pytest.raises(NightshiftError, match=r"2024-07-01\.csv\.zst: damaged archive \(its last frame breaks off\)"):
+        shop.ingest("orders")
+
+
+def test_a_new_bulk_history_replaces_the_old_one_and_may_return_to_it(shop: Shop) -> None:
+    shop.map(orders="{uri: history.csv, format: csv}")
+    old = lines(ORDERS, ["o1,2024-07-01,paid,GBP,", "o2,2024-07-02,paid,GBP,"])
+    shop.deliver("history.csv", old)
+    shop.ingest("orders")
+    shop.deliver("history.csv", lines(ORDERS, ["o1,2024-07-01,paid,GBP,", "o9,2024-07-01,paid,GBP,"]))
+    shop.ingest("orders")
+    assert shop.raw("orders", "order_id") == [("o1",), ("o9",)]
+    event = ledger.latest(Home(shop.root), "loads/orders")
+    assert event is not None
+    assert [entry["touched"] for entry in event["partitions"]] == [["2024-07-01"], ["2024-07-02"]]
+    shop.deliver("history.csv", old)
+    assert shop.ingest("orders").status == "loaded"
+    assert shop.raw("orders", "order_id") == [("o1",), ("o2",)]
+
+
+def test_quarantine_keeps_no_column_that_is_not_mapped_and_no_query_string(shop: Shop) -> None:
+    shop.map(
+        orders=DAILY_ORDERS,
+        events="{uri: 'events/{ds}.jsonl', format: jsonl}",
+    )
+    shop.deliver("orders/2024-07-01.csv", lines(ORDERS + ",mobile", ["o1,never,paid,GBP,,+44 7700 900123"]))
+    event = '{"event_id":"e","visitor_id":"v","occurred_at":"never","event_type":"search","mobile":"+44 7700 900124",'
+    shop.deliver(
+        "events/2024-07-01.jsonl", event + '"page_url":"https://shop.example/a?token=SECRET"}\n{broken +447700900125\n'
+    )
+    shop.ingest("orders")
+    shop.ingest("events")
+    texts = [text for feed in ("orders", "events") for (text,) in shop.quarantined(feed, "raw_text", "raw_text")]
+    assert len(texts) == 3
+    assert not [text for text in texts if "7700" in text or "SECRET" in text]
+
+
+def test_a_raw_file_that_the_ledger_does_not_know_stops_the_build(shop: Shop) -> None:
+    shop.map(orders=DAILY_ORDERS)
+    shop.deliver("orders/2024-07-01.csv", lines(ORDERS, ["o1,2024-07-01,paid,GBP,"]))
+    shop.ingest("orders")
+    stray = shop.root / "raw/orders/ds=2024-06-30/data.parquet"
+    stray.parent.mkdir()
+    stray.write_bytes((shop.root / "raw/orders/ds=2024-07-01/data.parquet").read_bytes())
+    store = load_sources(shop.settings.sources_file).store
+    warehouse = Warehouse(Home(shop.root), shop.settings, store, DAY)
+    with pytest.raises(NightshiftError, match=r"ds=2024-06-30/data\.parquet is not in the ledger"):
+        warehouse.build(lambda line: None)
+    stray.unlink()
+    known = shop.root / "raw/orders/ds=2024-07-01/data.parquet"
+    content = bytearray(known.read_bytes())
+    content[100] ^= 1
+    known.write_bytes(bytes(content))
+    with pytest.raises(NightshiftError, match="is not what the ledger recorded"):
+        warehouse.build(lambda line: None)
+
+
+def test_a_file_named_after_a_day_that_does_not_exist_is_named(shop: Shop) -> None:
+    shop.map(orders=DAILY_ORDERS)
+    shop.deliver("orders/2024-02-30.csv", lines(ORDERS, []))
+    with pytest.raises(NightshiftError, match=r"orders/2024-02-30\.csv: 2024-02-30 is no day"):
         shop.ingest("orders")

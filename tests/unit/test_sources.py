@@ -45,6 +45,13 @@ def _customers(select: str) -> str:
             "feeds.customers.select.country: one expression over the file's own",
         ),
         (_customers("country: 'c); drop table x; select (1'"), "feeds.customers.select.country"),
+        (_customers("country: unnest(c)"), "feeds.customers.select.country: unnest() may not stand in a mapping"),
+        (
+            _customers("country: \"getvariable('hmac_inner')::VARCHAR\""),
+            "feeds.customers.select.country: getvariable() may not stand in a mapping",
+        ),
+        (_customers("country: 'c), (d'"), "feeds.customers.select.country: one expression over the file's own"),
+        (STORE + "feeds: {customers: {uri: 'a**b.csv', format: csv}}", "feeds.customers.uri: a uri names files"),
         (
             STORE + "feeds: {customers: {uri: c.csv, format: csv, select: {country: c}}}",
             "feeds.customers.select: the required column customer_id is not mapped",
