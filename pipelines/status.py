@@ -54,9 +54,9 @@ def report(settings: Settings) -> str:
 
 
 def _render(table: Table) -> str:
-    console = Console(file=StringIO(), width=120)
-    console.print(table)
-    return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
+    text = StringIO()
+    Console(file=text, width=120).print(table)
+    return text.getvalue().rstrip()
 
 
 def _build_line(home: Home) -> str:

@@ -36,7 +36,8 @@ Log = Callable[[str], None]
 class TrainReport:
     """What a training did. `status` is promoted, registered (not promoted) or unchanged (nothing new).
 
-    `metrics` holds `<method>.<metric>` of every candidate on the newest closed window; empty when unchanged.
+    `metrics` holds `<method>.<metric>` of every candidate on the newest closed window; empty where the history is
+    too short to compare.
     """
 
     model: str

@@ -42,7 +42,7 @@ def pair_features(panel: Panel, origins: Integers, horizons: Integers) -> pd.Dat
     where there was none.
     """
     columns: dict[str, object] = {"horizon_days": horizons.astype(np.float64)}
-    columns |= target_calendar(panel.day[origins] + horizons)
+    columns.update(target_calendar(panel.day[origins] + horizons))
     for name in ("age_days", "unit_price", "days_since_sale"):
         columns[name] = panel.numbers(name)[origins]
     for window in (7, 28, 91):
@@ -53,7 +53,7 @@ def pair_features(panel: Panel, origins: Integers, horizons: Integers) -> pd.Dat
     columns["observed_share_28d"] = panel.numbers("observed_days_28d")[origins] / np.minimum(
         panel.position[origins] + 1, 28
     )
-    columns |= _same_weekday(panel, origins, horizons)
+    columns.update(_same_weekday(panel, origins, horizons))
     for name in CATEGORIES:
         columns[name] = panel.frame[name].array[origins]
     return pd.DataFrame(columns)[list(FEATURES)]
@@ -61,16 +61,12 @@ def pair_features(panel: Panel, origins: Integers, horizons: Integers) -> pd.Dat
 
 def example_features() -> pd.DataFrame:
     """Two invented rows of `pair_features`, to show what a model is asked: a steady seller, and a new SKU."""
-    steady: dict[str, object] = dict.fromkeys(NUMERIC, 1.0) | {
-        "unit_price": 9.99,
-        "age_days": 400.0,
-        "target_day_of_year": 152.0,
-    }
-    new: dict[str, object] = dict.fromkeys(NUMERIC, np.nan) | {"horizon_days": 28.0, "age_days": 0.0, "mean_7d": 2.0}
-    new |= dict.fromkeys(CALENDAR, 3.0)
-    steady |= dict.fromkeys(CATEGORIES, "example")
-    new |= dict.fromkeys(CATEGORIES, None)
-    return pd.DataFrame([steady, new], columns=list(FEATURES))
+    steady = {**dict.fromkeys(NUMERIC, 1.0), "unit_price": 9.99, "age_days": 400.0, "target_day_of_year": 152.0}
+    new = {**dict.fromkeys(NUMERIC, np.nan), **dict.fromkeys(CALENDAR, 3.0)}
+    new |= {"horizon_days": 28.0, "age_days": 0.0, "mean_7d": 2.0}
+    # A SKU without a category is asked about too: an example that lacks one makes it optional in the signature.
+    categories = (dict.fromkeys(CATEGORIES, "example"), dict.fromkeys(CATEGORIES))
+    return pd.DataFrame([{**steady, **categories[0]}, {**new, **categories[1]}], columns=list(FEATURES))
 
 
 def target_calendar(day: Integers) -> dict[str, Floats]:
