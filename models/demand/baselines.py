@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 SEASONAL_NAIVE = "seasonal_naive"
 WEEKDAY_MEAN = "weekday_mean"
+MOVING_AVERAGE = "moving_average"
 
 _RECENT = ("same_weekday_mean", "mean_28d", "mean_91d")
 # The features a baseline repeats, in order: a later one speaks where those before it know nothing.
 BASELINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {SEASONAL_NAIVE: ("same_weekday_last", *_RECENT), WEEKDAY_MEAN: _RECENT}
+    {
+        SEASONAL_NAIVE: ("same_weekday_last", *_RECENT),
+        WEEKDAY_MEAN: _RECENT,
+        MOVING_AVERAGE: ("mean_28d", "mean_91d"),
+    }
 )
 
 

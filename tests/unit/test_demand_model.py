@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from models import evaluation
-from models.demand.baselines import SEASONAL_NAIVE, WEEKDAY_MEAN, baseline_mean
+from models.demand.baselines import MOVING_AVERAGE, SEASONAL_NAIVE, WEEKDAY_MEAN, baseline_mean
 from models.demand.development import choose
 from models.demand.dispersion import Dispersion, estimate
 from models.demand.features import pair_features
@@ -120,6 +120,8 @@ def test_baselines_repeat_the_weekday_and_its_mean() -> None:
     assert baseline_mean(WEEKDAY_MEAN, monday)[0] == (3 + 4 + 5 + 6 + 7 + 8 + 9 + 10) / 8
     tuesday = pair_features(panel, np.array([69]), np.array([2]))
     assert baseline_mean(WEEKDAY_MEAN, tuesday)[0] == 0
+    # The last four Mondays sold 7 to 10 in 28 days, whatever the weekday asked for.
+    assert baseline_mean(MOVING_AVERAGE, tuesday)[0] == pytest.approx((7 + 8 + 9 + 10) / 28)
 
 
 def test_metrics_by_hand() -> None:
