@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pandas as pd
@@ -24,6 +26,8 @@ SOURCES = ROOT / "examples" / "online_retail" / "sources.yml"
 AS_OF = date(2011, 11, 11)
 ROWS = 541_909
 NOT_GOODS = r"POST|DOT|C2|23444|23574|M|D|S|B|CRUK|PADS|AMAZONFEE|BANK CHARGES|22016|GIFT_0001_[0-9]+"
+NO_COUNTRY = ["Channel Islands", "European Community", "Unspecified"]
+SAME = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice"]
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not there; see examples/online_retail/README.md")
 
@@ -61,24 +65,43 @@ def invoices() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def sales(invoices: pd.DataFrame) -> pd.DataFrame:
     """The lines that are sales of goods, each once."""
-    same = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice"]
-    return invoices[invoices["is_sale"]].drop_duplicates(same)
+    return invoices[invoices["is_sale"]].drop_duplicates(SAME)
 
 
 @pytest.fixture(scope="module")
 def cancelled(invoices: pd.DataFrame) -> pd.DataFrame:
-    """Cancelled goods, each with the largest earlier purchase of its customer and stock code, found by a plain loop."""
+    """Cancelled goods of known customers, with the purchase that the README's rules name, found by a plain loop."""
     goods = invoices[invoices["is_goods"] & invoices["CustomerID"].notna()]
-    bought = goods[~goods["is_cancellation"] & (goods["Quantity"] > 0)]
-    purchases: dict[tuple[float, str], list[tuple[pd.Timestamp, float]]] = {}
-    for line in bought.itertuples():
-        purchases.setdefault((line.CustomerID, line.sku), []).append((line.InvoiceDate, line.Quantity))
+    purchases: dict[tuple[float, str], list[Purchase]] = {}
+    for line in goods[~goods["is_cancellation"] & (goods["Quantity"] > 0)].itertuples():
+        purchase = Purchase(line.Quantity, line.InvoiceDate, line.UnitPrice)
+        purchases.setdefault((line.CustomerID, line.sku), []).append(purchase)
     frame = goods[goods["is_cancellation"]].copy()
-    frame["largest"] = [
-        max((units for at, units in purchases.get((row.CustomerID, row.sku), []) if at <= row.InvoiceDate), default=0)
+    earlier = [
+        [purchase for purchase in purchases.get((row.CustomerID, row.sku), []) if purchase.at <= row.InvoiceDate]
         for row in frame.itertuples()
     ]
+    frame["largest"] = [max((purchase.units for purchase in found), default=0) for found in earlier]
+    frame["purchase"] = [
+        _cancelled_purchase(found, -row.Quantity, row.UnitPrice)
+        for found, row in zip(earlier, frame.itertuples(), strict=True)
+    ]
     return frame
+
+
+class Purchase(NamedTuple):
+    """An earlier line; the largest comes last in order, and of equally large ones the latest."""
+
+    units: float
+    at: pd.Timestamp
+    price: float
+
+
+def _cancelled_purchase(earlier: list[Purchase], units: float, price: float) -> Purchase | None:
+    enough = [purchase for purchase in earlier if purchase.units >= units]
+    at_price = [purchase for purchase in enough if purchase.price == price]
+    exact = [purchase for purchase in at_price if purchase.units == units]
+    return max(exact or at_price or enough, default=None)
 
 
 def _counts(home: Home, feed: str) -> dict[str, int]:
@@ -86,19 +109,35 @@ def _counts(home: Home, feed: str) -> dict[str, int]:
     return {name: sum(getattr(part, name) for part in parts) for name in ledger.ROW_COUNTS}
 
 
+def _raw(home: Home, feed: str) -> str:
+    return f"read_parquet('{home.raw}/{feed}/*/data.parquet')"
+
+
+def _money(unit_price: float, units: float) -> Decimal:
+    """A line's value, rounded half away from zero, as money is."""
+    return (Decimal(str(unit_price)) * Decimal(int(units))).quantize(Decimal("0.01"), "ROUND_HALF_UP")
+
+
 def test_the_oddities_are_those_that_the_readme_counts(
     invoices: pd.DataFrame, sales: pd.DataFrame, cancelled: pd.DataFrame
 ) -> None:
-    assert len(invoices) == ROWS
+    assert (len(invoices), invoices["InvoiceNo"].nunique()) == (ROWS, 25_900)
     kinds = ["is_cancellation", "is_bad_debt", "is_correction"]
     assert invoices[kinds].sum().tolist() == [9_288, 3, 2_108]
+    assert int((invoices["is_correction"] & (invoices["Quantity"] <= 0)).sum()) == 1_336
+    assert int((invoices["is_correction"] & (invoices["Quantity"] > 0)).sum()) == 772
+    assert int((~invoices["is_goods"]).sum()) == 3_049
     # What is none of the three, and no goods: carriage, fees, samples, vouchers, manual entries.
     assert int((~invoices[kinds].any(axis=1) & ~invoices["is_goods"]).sum()) == 2_447
     assert int(invoices["is_sale"].sum()) == 528_063 == ROWS - 9_288 - 3 - 2_108 - 2_447
     assert int(invoices["is_sale"].sum()) - len(sales) == 5_226
     assert int((invoices["UnitPrice"] < 0).sum()) == 2
     assert int((sales["UnitPrice"] == 0).sum()) == 394
-    assert int(sales["CustomerID"].isna().sum()) == 131_747
+    guests = sales[sales["CustomerID"].isna()]
+    assert (len(guests), guests["InvoiceNo"].nunique()) == (131_747, 1_380)
+    assert int((sales["StockCode"] != sales["sku"]).sum()) == 1_942
+    assert (sales["StockCode"].nunique(), sales["sku"].nunique()) == (3_904, 3_795)
+    assert sales.loc[sales["Country"].isin(NO_COUNTRY), "InvoiceNo"].nunique() == 41
     assert int((invoices.groupby("InvoiceNo")["InvoiceDate"].nunique() > 1).sum()) == 43
     is_cancelled_goods = invoices["is_cancellation"] & invoices["is_goods"]
     assert int((invoices["is_cancellation"] & ~invoices["is_goods"]).sum()) == 587
@@ -106,16 +145,17 @@ def test_the_oddities_are_those_that_the_readme_counts(
     assert len(cancelled) == 8_536
     assert int((cancelled["largest"] == 0).sum()) == 1_031
     assert int(((cancelled["largest"] > 0) & (cancelled["largest"] < -cancelled["Quantity"])).sum()) == 84
+    matched = cancelled[cancelled["purchase"].notna()]
+    assert (len(matched), len(matched.drop_duplicates(SAME))) == (7_421, 7_391)
 
 
 def test_every_row_is_accounted_for(night: tuple[Home, str], sales: pd.DataFrame, cancelled: pd.DataFrame) -> None:
     home, _ = night
     matched = cancelled[cancelled["largest"] >= -cancelled["Quantity"]]
-    same = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice"]
     expected = {
         "orders": sales["InvoiceNo"].nunique(),
         "order_lines": len(sales),
-        "returns": len(matched.drop_duplicates(same)),
+        "returns": len(matched.drop_duplicates(SAME)),
         "products": sales["sku"].nunique(),
     }
     for feed, loaded in expected.items():
@@ -125,31 +165,69 @@ def test_every_row_is_accounted_for(night: tuple[Home, str], sales: pd.DataFrame
         assert (counts["rows_loaded"], counts["rows_quarantined"]) == (loaded, 0), feed
 
 
-def test_a_return_belongs_to_an_earlier_line_of_its_customer_and_sku(night: tuple[Home, str]) -> None:
+def test_what_is_loaded_is_each_sale_of_goods(night: tuple[Home, str], sales: pd.DataFrame) -> None:
     home, _ = night
-    raw = {feed: f"read_parquet('{home.raw}/{feed}/*/data.parquet')" for feed in ("returns", "order_lines", "orders")}
-    total, is_right = duckdb.sql(
+    loaded = duckdb.sql(
         f"""
-        select count(*), count(*) filter (
-            where lines.sku = upper(split_part(returns.return_id, '-', 2))
-                and returns.quantity <= lines.quantity and returns.requested_at >= orders.ordered_at
-                and orders.customer_id is not null)
-        from {raw["returns"]} as returns
-        left join {raw["order_lines"]} as lines using (order_line_id)
-        left join {raw["orders"]} as orders using (order_id)
+        select lines.order_id, orders.customer_id, lines.sku, lines.quantity::double, lines.unit_price::double,
+            timezone('Europe/London', timezone('UTC', orders.ordered_at)) as ordered_at, lines.business_date::varchar
+        from {_raw(home, "order_lines")} as lines full join {_raw(home, "orders")} as orders using (order_id)
         """
-    ).fetchall()[0]
-    assert total == is_right > 7_000
+    ).fetchall()
+    customers = sales["CustomerID"].map(lambda number: None if pd.isna(number) else str(int(number)))
+    days = sales["at"].dt.strftime("%Y-%m-%d")
+    columns = (sales["InvoiceNo"], customers, sales["sku"], sales["Quantity"], sales["UnitPrice"], sales["at"], days)
+    assert Counter(loaded) == Counter(zip(*columns, strict=True))
+    (value,) = duckdb.sql(f"select sum(quantity * unit_price) from {_raw(home, 'order_lines')}").fetchall()[0]
+    pence = (sales["Quantity"] * (sales["UnitPrice"] * 100).round()).sum()
+    assert value == Decimal(int(pence)) / 100
+
+
+def test_a_return_belongs_to_the_line_it_most_likely_cancels(night: tuple[Home, str], cancelled: pd.DataFrame) -> None:
+    home, _ = night
+    loaded = duckdb.sql(
+        f"""
+        select split_part(returns.return_id, '-', 1), orders.customer_id, lines.sku, returns.quantity::int,
+            returns.refund_amount, lines.quantity::int, lines.unit_price::double,
+            returns.requested_at >= orders.ordered_at
+        from {_raw(home, "returns")} as returns
+        left join {_raw(home, "order_lines")} as lines using (order_line_id)
+        left join {_raw(home, "orders")} as orders using (order_id)
+        """
+    ).fetchall()
+    expected = [
+        (
+            row.InvoiceNo,
+            str(int(row.CustomerID)),
+            row.sku,
+            int(-row.Quantity),
+            _money(row.UnitPrice, -row.Quantity),
+            int(row.purchase.units),
+            row.purchase.price,
+            True,
+        )
+        for row in cancelled[cancelled["purchase"].notna()].drop_duplicates(SAME).itertuples()
+    ]
+    assert Counter(loaded) == Counter(expected)
+    is_exact = [row[3] == row[5] and row[4] == _money(row[6], row[3]) for row in expected]
+    is_price = [row[4] == _money(row[6], row[3]) for row in expected]
+    assert (sum(is_exact), sum(is_price) - sum(is_exact), len(expected) - sum(is_price)) == (2_751, 4_328, 312)
+    beyond = duckdb.sql(
+        f"""
+        select count(*) from (
+            select order_line_id from {_raw(home, "returns")} as returns
+            join {_raw(home, "order_lines")} as lines using (order_line_id)
+            group by order_line_id having sum(returns.quantity) > any_value(lines.quantity)
+        )
+        """
+    ).fetchall()
+    assert beyond == [(72,)]
 
 
 def test_money_arrives_to_the_cent(night: tuple[Home, str], sales: pd.DataFrame) -> None:
     home, _ = night
     known = sales[sales["at"].dt.date <= AS_OF]
-    # Every price has at most three decimals; a line's value is rounded half away from zero, as money is.
-    value = sum(
-        (Decimal(str(row.UnitPrice)) * Decimal(int(row.Quantity))).quantize(Decimal("0.01"), "ROUND_HALF_UP")
-        for row in known.itertuples()
-    )
+    value = sum(_money(row.UnitPrice, row.Quantity) for row in known.itertuples())
     with duckdb.connect(str(home.published / "warehouse.duckdb"), read_only=True) as connection:
         lines = connection.sql("select sum(net_revenue_amount), sum(units) from marts.fct_order_lines").fetchall()
         daily = connection.sql("select sum(net_revenue_amount) from marts.fct_product_sales_daily").fetchall()
