@@ -47,7 +47,7 @@ def check(home: Home, suite_name: str, frame: pd.DataFrame, where: str) -> None:
         context.data_sources.add_pandas(suite_name)
         .add_dataframe_asset(suite_name)
         .add_batch_definition_whole_dataframe("batch")
-        .get_batch({"dataframe": _floats(frame)})
+        .get_batch({"dataframe": frame})
     )
     outcome = batch.validate(suite)
     results = [_summary(result.to_json_dict(), len(frame)) for result in outcome.results]
@@ -67,12 +67,6 @@ def check(home: Home, suite_name: str, frame: pd.DataFrame, where: str) -> None:
             raise CheckFailedError(
                 f"check {suite_name}: {result['expectation']} does not hold: {result['observed']}; look at {where}"
             )
-
-
-def _floats(frame: pd.DataFrame) -> pd.DataFrame:
-    """Decimals as floats: expectations compare with the numbers of a JSON file."""
-    decimals = [name for name in frame.columns if frame[name].map(type).astype(str).str.contains("Decimal").any()]
-    return frame.astype(dict.fromkeys(decimals, "float64"))
 
 
 def _summary(result: dict[str, Any], rows: int) -> dict[str, Any]:

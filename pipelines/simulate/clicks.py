@@ -11,21 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.feeds import EVENT_TYPES
 from pipelines.simulate import calendar
 from pipelines.simulate.sales import Baskets, rank_in
 from pipelines.simulate.streams import Bools, Ints, Purpose
 from pipelines.simulate.world import Day, World
 
-KINDS = (
-    "page_view",
-    "search",
-    "product_view",
-    "add_to_cart",
-    "remove_from_cart",
-    "checkout_start",
-    "purchase",
-)
-PAGE_VIEW, SEARCH, PRODUCT_VIEW, ADD_TO_CART, REMOVE_FROM_CART, CHECKOUT_START, PURCHASE = range(len(KINDS))
+PAGE_VIEW, SEARCH, PRODUCT_VIEW, ADD_TO_CART, REMOVE_FROM_CART, CHECKOUT_START, PURCHASE = range(len(EVENT_TYPES))
 
 # Where a step comes within its visit: items in the order they are looked at, then checkout and purchase.
 STEPS_PER_ITEM = 3
@@ -71,7 +63,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Clicks:
-    """Steps in order of visit and time: which visit, which of `KINDS`, which item (-1 without one), when."""
+    """Steps in order of visit and time: which visit, which of `EVENT_TYPES`, which item (-1 without one), when."""
 
     visits: Visits
     items: Items

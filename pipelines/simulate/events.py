@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from pipelines.feeds import EVENT_TYPES
 from pipelines.simulate import text
-from pipelines.simulate.clicks import ADD_TO_CART, KINDS, PURCHASE, REMOVE_FROM_CART, Clicks, Visits
+from pipelines.simulate.clicks import ADD_TO_CART, PURCHASE, REMOVE_FROM_CART, Clicks, Visits
 from pipelines.simulate.sales import order_id
 from pipelines.simulate.streams import Purpose, shares
 from pipelines.simulate.vocabulary import SEARCHES
@@ -48,7 +49,7 @@ def _rows(world: World, rng: np.random.Generator, day: Day, done: Clicks) -> pa.
             "event_id": text.numbered(f"E{day.number:05d}-", np.arange(len(visit)), 7),
             **of_visit,
             "occurred_at": text.instants(done.instant[order]),
-            "event_type": text.chosen(KINDS, kind),
+            "event_type": text.chosen(EVENT_TYPES, kind),
             "sku": sku_text,
             "quantity": text.only(text.whole(units), has_units),
             "unit_price": text.only(text.decimal(price, 2), has_item),
