@@ -22,12 +22,16 @@ class Arguments:
     first_day: date
     feeds: tuple[str, ...]
     dirty: float
+    currencies: int = 1
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.feeds) - set(FEEDS)):
             raise UsageError(f"no such feed: {', '.join(unknown)}; there are {', '.join(FEEDS)}")
         if not (self.scale > 0 and self.days > 0 and self.seed >= 0 and 0 <= self.dirty <= 1):
             raise UsageError("scale and days must be above 0, the seed 0 or more, the dirty share between 0 and 1")
+
+        if self.currencies not in {1, 2}:
+            raise UsageError("currencies must be 1 or 2")
 
     @property
     def last_day(self) -> date:

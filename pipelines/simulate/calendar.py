@@ -58,10 +58,19 @@ def peak(day: date) -> float:
     return 0.85 if day.month == 1 else 1.0
 
 
+def is_peak(day: date) -> bool:
+    """The weeks in which carriers are overloaded."""
+    return black_friday(day.year) - timedelta(days=3) <= day <= date(day.year, 12, 28)
+
+
+def payday(parameters: DemandParameters, day: date) -> float:
+    return parameters.payday_lift if 25 <= day.day <= 28 else 1.0
+
+
 def pace(parameters: DemandParameters, day: date, number: int) -> float:
-    """What all demand and traffic share on day `number` of the history: trend, weekday and holiday peak."""
+    """What all demand and traffic share on day `number` of the history: trend, weekday, payday, holiday peak."""
     trend = math.exp(math.log1p(parameters.yearly_growth) * number / 365.25)
-    return trend * parameters.weekday[day.weekday()] * peak(day)
+    return trend * parameters.weekday[day.weekday()] * payday(parameters, day) * peak(day)
 
 
 def seasons(parameters: DemandParameters, day: date) -> list[float]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipelines.simulate import text
 from pipelines.simulate.clock import Clock
 from pipelines.simulate.parameters import Parameters
-from pipelines.simulate.streams import Floats, Ints, Purpose, days_between, stream
+from pipelines.simulate.streams import Bools, Floats, Ints, Purpose, days_between, stream
 from pipelines.simulate.vocabulary import BRANDS, COLORS, DEPARTMENTS, MATERIALS
 
 # department, path, noun of every leaf of the category tree
@@ -27,7 +27,8 @@ LEAVES = [
 class Catalog:
     """All SKUs the store will ever sell, as arrays in SKU order; `launch_day` may be negative or far ahead.
 
-    `price_pence` and `cost_pence` are those in force; `advance` moves them to the next day.
+    `end_day` is the first day on which a SKU is no longer sold, `sibling` the next size of the same style, -1
+    without one. `price_pence` and `cost_pence` are those in force; `advance` moves them to the next day.
     """
 
     def __init__(self, seed: int, scale: float, parameters: Parameters, clock: Clock) -> None:
@@ -37,11 +38,15 @@ class Catalog:
         rng = stream(seed, Purpose.CATALOG)
         self.size = max(1, round(own.skus * scale))
         styles = math.ceil(self.size / own.skus_per_style)
-        self._style = np.arange(self.size) // own.skus_per_style
+        self.style = np.arange(self.size) // own.skus_per_style
         leaf_of_style = rng.integers(len(LEAVES), size=styles)
-        self._leaf = leaf_of_style[self._style]
+        self._leaf = leaf_of_style[self.style]
         self.department = np.array([leaf[0] for leaf in LEAVES])[self._leaf]
-        self.launch_day = self._launch_days(rng, styles)[self._style]
+        launch = self._launch_days(rng, styles)
+        life = own.least_life_days + rng.exponential(own.life_mean_days, styles).astype(np.int64)
+        self.launch_day, self.end_day = launch[self.style], (np.maximum(launch, 0) + life)[self.style]
+        self.is_worn = np.array([len(department.sizes) > 1 for department in DEPARTMENTS])[self.department]
+        self.sibling = self._siblings()
         self._draw_prices(rng, styles)
         self._draw_supply(rng)
         self._draw_traits(stream(seed, Purpose.TRAITS), styles)
@@ -53,10 +58,16 @@ class Catalog:
         is_new = rng.random(styles) < own.launch_share
         return np.where(is_new, rng.integers(1, own.launch_days, styles), -rng.integers(1, own.past_days + 1, styles))
 
+    def _siblings(self) -> Ints:
+        first = np.searchsorted(self.style, self.style, side="left")
+        sizes = np.searchsorted(self.style, self.style, side="right") - first
+        following = first + (np.arange(self.size) - first + 1) % sizes
+        return np.where(self.is_worn & (sizes > 1), following, -1)
+
     def _draw_prices(self, rng: np.random.Generator, styles: int) -> None:
         own = self._parameters.catalog
         around = np.array([department.price_pence for department in DEPARTMENTS])[self.department]
-        spread = np.exp(own.price_sigma * rng.standard_normal(styles))[self._style]
+        spread = np.exp(own.price_sigma * rng.standard_normal(styles))[self.style]
         self.reference_pence = _shop_price(around * spread)
         self.price_pence = self.reference_pence.copy()
         self._reference_cost = self.reference_pence * own.cost_share
@@ -77,14 +88,13 @@ class Catalog:
         self.base_rate = demand.base_mean * np.exp(sigma * rng.standard_normal(self.size) - sigma**2 / 2)
         self.elasticity = np.clip(rng.normal(*demand.elasticity, self.size), 0.2, 3.0)
         self.promotion_lift = np.clip(rng.normal(*demand.promotion_lift, self.size), 0.5, None)
-        is_worn = np.array([len(department.sizes) > 1 for department in DEPARTMENTS])[self.department]
-        self.fit_risk = np.where(is_worn, rng.beta(*returns.fit, styles)[self._style], 0.0)
+        self.fit_risk = np.where(self.is_worn, rng.beta(*returns.fit, styles)[self.style], 0.0)
         self.quality_risk = rng.beta(*returns.quality, self.size)
 
     def _fixed_columns(self, rng: np.random.Generator, styles: int, clock: Clock) -> dict[str, pa.Array]:
-        brand = text.chosen(BRANDS, rng.integers(len(BRANDS), size=styles)[self._style])
-        material = rng.integers(len(MATERIALS), size=styles)[self._style]
-        color = text.chosen(COLORS, (self._style + np.arange(self.size)) % len(COLORS))
+        brand = text.chosen(BRANDS, rng.integers(len(BRANDS), size=styles)[self.style])
+        self._attributes = self._attribute_texts(rng.integers(len(MATERIALS), size=styles)[self.style], clock)
+        color = text.chosen(COLORS, (self.style + np.arange(self.size)) % len(COLORS))
         all_sizes: list[str | None] = [size for department in DEPARTMENTS for size in department.sizes]
         starts = np.cumsum([0, *(len(department.sizes) for department in DEPARTMENTS)])
         own_sizes = np.diff(starts)[self.department]
@@ -93,7 +103,7 @@ class Catalog:
         return {
             "sku": self.sku,
             "title": text.joined(brand, " ", noun, ", ", color),
-            "style_id": text.numbered("STYLE-", self._style + 1, 4),
+            "style_id": text.numbered("STYLE-", self.style + 1, 4),
             "size": size,
             "color": color,
             "category": text.chosen([leaf[1] for leaf in LEAVES], self._leaf),
@@ -104,10 +114,15 @@ class Catalog:
             "min_order_quantity": text.whole(self.pack_size),
             "unit_of_measure": text.constant("each", self.size),
             "launched_on": text.words(clock.dates(self.launch_day).astype(str).tolist()),
-            "is_active": text.constant("true", self.size),
-            "attributes": text.chosen([json.dumps({"material": name}) for name in MATERIALS], material),
             "image_url": text.joined("https://shop.example.com/img/", self.sku, ".jpg"),
         }
+
+    def _attribute_texts(self, material: Ints, clock: Clock) -> tuple[pa.Array, pa.Array]:
+        """As delivered before and after the style's end is announced."""
+        before = text.chosen([json.dumps({"material": name}) for name in MATERIALS], material)
+        opened = text.chosen([json.dumps({"material": name})[:-1] for name in MATERIALS], material)
+        last = text.words(clock.dates(self.end_day - 1).astype(str).tolist())
+        return before, text.joined(opened, ', "last_sold_on": "', last, '"}')
 
     def advance(self, day: int) -> None:
         """Put the day's list price and cost changes in force; the first day starts at the reference."""
@@ -124,24 +139,45 @@ class Catalog:
         """The SKUs launched by that day."""
         return np.flatnonzero(self.launch_day <= day)
 
-    def shown_pence(self, discount_percent: Ints) -> Ints:
-        """The list price less the running promotion."""
-        return self.price_pence - np.rint(self.price_pence * discount_percent / 100).astype(np.int64)
+    def is_sold(self, day: int) -> Bools:
+        return np.asarray((self.launch_day <= day) & (day < self.end_day))
 
-    def price_effect(self) -> Floats:
-        return np.asarray((self.price_pence / self.reference_pence) ** -self.elasticity)
+    def is_phased_out(self, day: int) -> Bools:
+        """Whether the end of the SKU is announced by that day."""
+        return np.asarray(day >= self.end_day - self._parameters.catalog.phase_out_days)
+
+    def life(self, day: int) -> Floats:
+        """The launch ramp and the fading before the end, 0 when not sold."""
+        own, ramp = self._parameters.catalog, self._parameters.demand.launch_ramp_days
+        age, left = day - self.launch_day, self.end_day - 1 - day
+        risen = 1 - np.exp(-(np.maximum(age, 0) + 1) / ramp)
+        remaining = own.faded_share + (1 - own.faded_share) * np.clip(left / own.phase_out_days, 0.0, 1.0)
+        return np.asarray(risen * remaining * self.is_sold(day))
+
+    @property
+    def log_price(self) -> Floats:
+        """Of the list price against the usual one."""
+        return np.asarray(np.log(self.price_pence / self.reference_pence))
 
     def rows(self, day: int) -> pa.Table:
-        """The day's snapshot: every SKU launched by then."""
+        """The day's snapshot: every SKU launched by then, also those no longer sold."""
         listed = self.listed(day)
         columns = {name: text.picked(values, listed) for name, values in self._fixed.items()}
+        attributes = text.either(self.is_phased_out(day), *reversed(self._attributes))
+        columns["attributes"] = text.picked(attributes, listed)
+        columns["is_active"] = text.truths(self.is_sold(day)[listed])
         columns["list_price"] = text.decimal(self.price_pence[listed], 2)
         columns["unit_cost"] = text.decimal(self.cost_pence[listed], 2)
         return text.rows("products", columns)
 
-    def truth(self) -> dict[str, Any]:
+    def truth(self, clock: Clock) -> dict[str, Any]:
         return {
             "sku": self.sku,
+            "style_id": self._fixed["style_id"],
+            "department": text.chosen([department.name for department in DEPARTMENTS], self.department),
+            "category": self._fixed["category"],
+            "launched_on": clock.dates(self.launch_day),
+            "last_sold_on": clock.dates(self.end_day - 1),
             "true_base_rate": self.base_rate,
             "true_elasticity": self.elasticity,
             "true_promotion_lift": self.promotion_lift,

@@ -1,8 +1,7 @@
-"""What visitors do: visits that end in an order, and the many that do not.
+"""What visitors click: a page, perhaps a search, products, the cart, the checkout, the purchase.
 
-Every basket of wishes is a visit: each wish is a product view, and what was in stock goes through cart and
-checkout to the purchase, whose instant becomes the order's. Browsing visits view SKUs in proportion to the
-day's interest and leave at some step of the funnel.
+A visit with a cart looks at its items first, in the order in which they are wanted, then at others; what it
+tries of those it takes out again. Who comes back for a cart finds it filled.
 """
 
 from __future__ import annotations
@@ -12,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.feeds import EVENT_TYPES
-from pipelines.simulate import calendar
-from pipelines.simulate.sales import Baskets, rank_in
-from pipelines.simulate.streams import Bools, Ints, Purpose
+from pipelines.simulate.demand import position
+from pipelines.simulate.streams import Bools, Floats, Ints, Purpose, days_between
+from pipelines.simulate.trade import Trade
+from pipelines.simulate.visits import Kind, Visits
 from pipelines.simulate.world import Day, World
 
 PAGE_VIEW, SEARCH, PRODUCT_VIEW, ADD_TO_CART, REMOVE_FROM_CART, CHECKOUT_START, PURCHASE = range(len(EVENT_TYPES))
+STATES = ("browsed", "viewed", "carted", "checked_out", "purchased")
 
 # Where a step comes within its visit: items in the order they are looked at, then checkout and purchase.
 STEPS_PER_ITEM = 3
@@ -25,40 +26,18 @@ FIRST_ITEM_STEP = 2
 CHECKOUT_STEP = 100_000
 STEPS_PER_VISIT = 1_000_000
 
-# Relative number of visits that begin in each hour of the day.
-HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 9, 10, 10, 10, 11, 10, 9, 9, 9, 10, 11, 13, 14, 13, 9, 5)
-
-
-@dataclass(frozen=True)
-class Visits:
-    """Who comes: the first visits are those of the baskets. An unknown visitor has customer -1.
-
-    `order` is the number of the order a visit ends in, 0 without one.
-    """
-
-    customer: Ints
-    is_logged_in: Bools
-    order: Ints
-    baskets: int
-
-    @property
-    def size(self) -> int:
-        return len(self.customer)
-
-    @property
-    def is_browsing(self) -> Bools:
-        return np.arange(self.size) >= self.baskets
-
 
 @dataclass(frozen=True)
 class Items:
-    """What visits look at, in order; the units put in the cart, and whether they are taken out or bought."""
+    """What visits look at, in order; the units put in the cart, and whether they are taken out, bought, or were
+    in the cart before."""
 
     visit: Ints
     sku: Ints
     carted: Ints
     is_removed: Bools
     is_bought: Bools
+    was_there: Bools
 
 
 @dataclass(frozen=True)
@@ -66,84 +45,94 @@ class Clicks:
     """Steps in order of visit and time: which visit, which of `EVENT_TYPES`, which item (-1 without one), when."""
 
     visits: Visits
+    order: Ints
     items: Items
     visit: Ints
     kind: Ints
     item: Ints
     instant: Ints
 
-    def bought_at(self) -> Ints:
-        """The instant each basket was paid for; 0 for a basket that sold nothing."""
-        bought = np.zeros(self.visits.baskets, dtype=np.int64)
-        is_purchase = self.kind == PURCHASE
-        bought[self.visit[is_purchase]] = self.instant[is_purchase]
-        return bought
+    def at(self, kind: int, last: bool = False) -> Ints:
+        """The instant of each visit's first (or last) click of the kind; 0 without one."""
+        found = np.zeros(self.visits.size, dtype=np.int64)
+        index = np.flatnonzero(self.kind == kind)
+        index = index if last else index[::-1]
+        found[self.visit[index]] = self.instant[index]
+        return found
+
+    def last(self) -> Ints:
+        """The instant of each visit's last click."""
+        found = np.zeros(self.visits.size, dtype=np.int64)
+        found[self.visit] = self.instant
+        return found
+
+    def state(self) -> Ints:
+        """How far each visit came, as an index into `STATES`."""
+        kept = (self.items.carted > 0) & ~self.items.is_removed
+        state = np.zeros(self.visits.size, dtype=np.int64)
+        state[self.items.visit] = 1
+        state[self.items.visit[kept]] = 2
+        state[self.visit[self.kind == CHECKOUT_START]] = 3
+        state[self.visit[self.kind == PURCHASE]] = 4
+        return state
 
 
-def clicks(world: World, day: Day, of: Baskets) -> Clicks:
-    rng = world.stream(Purpose.CLICKS, day.number)
-    visits = _visits(world, rng, day, of)
-    items = _items(world, rng, day, of, visits)
-    visit, kind, item = _steps(world, rng, visits, items)
-    return Clicks(visits, items, visit, kind, item, _instants(world, rng, day, visit, kind))
+def clicks(world: World, day: Day, done: Trade) -> Clicks:
+    """The clicks of a day's visits; what is looked at by the way is drawn as wishes are."""
+    rng, who = world.stream(Purpose.CLICKS, day.number), done.visits
+    items = _items(world, rng, done, who, day.wishes)
+    checks_out = np.concatenate([done.comers.order > 0, done.left.is_checked_out, np.zeros(done.others.size, bool)])
+    visit, kind, item = _steps(world, rng, who, items, checks_out)
+    order = np.concatenate([done.comers.order, np.zeros(who.size - len(done.comers.order), dtype=np.int64)])
+    return Clicks(who, order, items, visit, kind, item, _instants(world, rng, day, who, visit, kind))
 
 
-def _visits(world: World, rng: np.random.Generator, day: Day, of: Baskets) -> Visits:
-    own = world.parameters.clicks
-    pace = calendar.pace(world.parameters.demand, day.on, day.number)
-    browsing = int(rng.poisson(own.visits * world.scale * pace))
-    has_account = rng.random(browsing) < own.customer_share
-    browser = np.where(has_account, world.customers.draw(rng, browsing), -1)
-    is_logged_in = has_account & (rng.random(browsing) < own.login_share)
-    return Visits(
-        np.concatenate([np.where(of.is_guest, -1, of.customer), browser]),
-        np.concatenate([~of.is_guest, is_logged_in]),
-        np.concatenate([of.order, np.zeros(browsing, dtype=np.int64)]),
-        len(of.customer),
-    )
-
-
-def _items(world: World, rng: np.random.Generator, day: Day, of: Baskets, visits: Visits) -> Items:
-    """The wishes, and what else is looked at: only a browsing visit puts that in its cart."""
-    own, reach, filled = world.parameters.clicks, np.cumsum(day.interest), of.filled
-    views = rng.geometric(1 / (1 + own.views_mean), visits.size) - 1
+def _items(world: World, rng: np.random.Generator, done: Trade, who: Visits, wishes: Floats) -> Items:
+    own, comers, left = world.parameters.visits, done.comers, done.left.carts
+    views = rng.geometric(1 / (1 + own.views_mean), who.size) - 1
+    is_bot = who.kind == Kind.BOT
+    views[is_bot] = days_between(rng, own.bot_views, int(is_bot.sum()))
+    views[who.kind == Kind.FRAUD] = 0
+    reach = np.cumsum(wishes)
     if reach[-1] == 0:
         views[:] = 0
-    visit = np.repeat(np.arange(visits.size), views)
-    sku = np.searchsorted(reach, rng.random(len(visit)) * reach[-1], side="right")
-    can_cart = (world.stock.on_hand[sku] > 0) & visits.is_browsing[visit]
-    carted = (rng.random(len(visit)) < own.cart_share) & can_cart
-    removed = carted & (rng.random(len(visit)) < own.remove_share)
-    all_visits = np.concatenate([of.wishes.basket, visit])
-    order = np.argsort(all_visits, kind="stable")
+    looks = np.repeat(np.arange(who.size), views)
+    looked_at = np.searchsorted(reach, rng.random(len(looks)) * reach[-1], side="right")
+    has_cart = np.isin(who.kind, (Kind.BUYER, Kind.LEAVER))[looks] & (world.stock.on_hand[looked_at] > 0)
+    tried = has_cart & (rng.random(len(looks)) < own.tried_share)
+    sold, came_back = comers.sold, comers.visits.kind[comers.wanted.basket] == Kind.RETURNER
+    visit = np.concatenate([comers.wanted.basket, left.basket + comers.visits.size, looks])
+    order = np.argsort(visit, kind="stable")
+    no, none = np.zeros(len(left.sku), dtype=bool), np.zeros(len(looks), dtype=bool)
     return Items(
-        all_visits[order],
-        np.concatenate([of.wishes.sku, sku])[order],
-        np.concatenate([filled, carted.astype(np.int64)])[order],
-        np.concatenate([np.zeros(len(filled), dtype=bool), removed])[order],
-        np.concatenate([filled > 0, np.zeros(len(visit), dtype=bool)])[order],
+        visit[order],
+        np.concatenate([comers.wanted.sku, left.sku, looked_at])[order],
+        np.concatenate([sold, left.units, tried.astype(np.int64)])[order],
+        np.concatenate([np.zeros(len(sold), dtype=bool), no, tried])[order],
+        np.concatenate([sold > 0, no, none])[order],
+        np.concatenate([came_back, no, none])[order],
     )
 
 
-def _steps(world: World, rng: np.random.Generator, visits: Visits, items: Items) -> tuple[Ints, Ints, Ints]:
+def _steps(
+    world: World, rng: np.random.Generator, who: Visits, items: Items, checks_out: Bools
+) -> tuple[Ints, Ints, Ints]:
     """Visit, kind and item of every click, in order of visit and of the steps within it."""
-    own, everyone = world.parameters.clicks, np.arange(visits.size)
-    searches = everyone[rng.random(visits.size) < own.search_share]
-    stays = items.visit[(items.carted > 0) & ~items.is_removed]
-    keeps = np.bincount(stays, minlength=visits.size) > 0
-    checks_out = everyone[keeps & (~visits.is_browsing | (rng.random(visits.size) < own.checkout_share))]
-    item_step = FIRST_ITEM_STEP + STEPS_PER_ITEM * rank_in(items.visit)
+    everyone = np.arange(who.size)
+    searches = everyone[rng.random(who.size) < world.parameters.visits.search_share]
+    pays = everyone[checks_out]
+    item_step = FIRST_ITEM_STEP + STEPS_PER_ITEM * position(np.bincount(items.visit, minlength=who.size))
     viewed = np.arange(len(items.visit))
-    carted, bought = np.flatnonzero(items.carted), np.flatnonzero(items.is_bought)
-    removed = np.flatnonzero(items.is_removed)
-    no_item = np.full(visits.size, -1)
+    carted = np.flatnonzero((items.carted > 0) & ~items.was_there)
+    bought, removed = np.flatnonzero(items.is_bought), np.flatnonzero(items.is_removed)
+    no_item = np.full(who.size, -1)
     parts = (
         (PAGE_VIEW, everyone, np.zeros_like(everyone), no_item),
         (SEARCH, searches, np.ones_like(searches), no_item[: len(searches)]),
         (PRODUCT_VIEW, items.visit, item_step, viewed),
         (ADD_TO_CART, items.visit[carted], item_step[carted] + 1, carted),
         (REMOVE_FROM_CART, items.visit[removed], item_step[removed] + 2, removed),
-        (CHECKOUT_START, checks_out, np.full_like(checks_out, CHECKOUT_STEP), no_item[: len(checks_out)]),
+        (CHECKOUT_START, pays, np.full_like(pays, CHECKOUT_STEP), no_item[: len(pays)]),
         (PURCHASE, items.visit[bought], item_step[bought] + CHECKOUT_STEP, bought),
     )
     kind = np.repeat([part[0] for part in parts], [len(part[1]) for part in parts])
@@ -152,17 +141,15 @@ def _steps(world: World, rng: np.random.Generator, visits: Visits, items: Items)
     return visit[order], kind[order], item[order]
 
 
-def _instants(world: World, rng: np.random.Generator, day: Day, visit: Ints, kind: Ints) -> Ints:
+def _instants(world: World, rng: np.random.Generator, day: Day, who: Visits, visit: Ints, kind: Ints) -> Ints:
     """When each step happens; no visit runs past its day, and an order's purchases share one instant."""
-    visits = int(visit[-1]) + 1 if len(visit) else 0
-    hour = rng.choice(len(HOURS), visits, p=np.array(HOURS) / sum(HOURS))
-    start = hour * 3_600 + rng.integers(3_600, size=visits)
-    gap = 1 + rng.exponential(world.parameters.clicks.gap_seconds, len(visit)).astype(np.int64)
+    mean = np.where(who.kind == Kind.BOT, 1.0, world.parameters.visits.gap_seconds)[visit]
+    gap = 1 + (rng.standard_exponential(len(visit)) * mean).astype(np.int64)
     goes_on = np.r_[False, visit[1:] == visit[:-1]][: len(visit)]
     is_same_purchase = goes_on & np.r_[False, (kind[1:] == PURCHASE) & (kind[:-1] == PURCHASE)][: len(visit)]
     elapsed = np.cumsum(np.where(goes_on & ~is_same_purchase, gap, 0))
-    first = np.searchsorted(visit, np.arange(visits), side="left")
-    last = np.searchsorted(visit, np.arange(visits), side="right") - 1
+    first = np.searchsorted(visit, np.arange(who.size), side="left")
+    last = np.searchsorted(visit, np.arange(who.size), side="right") - 1
     duration = elapsed[last] - elapsed[first]
-    start = np.maximum(np.minimum(start, world.clock.length(day.number) - 1 - duration), 0)
+    start = np.maximum(np.minimum(who.start, world.clock.length(day.number) - 1 - duration), 0)
     return np.asarray(world.clock.start(day.number) + start[visit] + elapsed - elapsed[first][visit])

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from pipelines.feeds import EVENT_TYPES
 from pipelines.simulate import text
-from pipelines.simulate.clicks import ADD_TO_CART, PURCHASE, REMOVE_FROM_CART, Clicks, Visits
+from pipelines.simulate.clicks import ADD_TO_CART, CHECKOUT_START, PURCHASE, REMOVE_FROM_CART, Clicks
 from pipelines.simulate.sales import order_id
-from pipelines.simulate.streams import Purpose, shares
+from pipelines.simulate.streams import Ints, Purpose
 from pipelines.simulate.vocabulary import SEARCHES
 from pipelines.simulate.world import Day, World
 
@@ -17,10 +17,20 @@ from pipelines.simulate.world import Day, World
 PAGES = ("?utm_source=", "search?q=", "p/", "p/", "p/", "checkout?visit=", "thanks?order=")
 
 
-def deliver(world: World, day: Day, done: Clicks) -> None:
+def session_ids(world: World, day: Day, size: int) -> pa.Array:
+    """By visit, in no order that would tell what kind of visit it is."""
+    number = world.stream(Purpose.SESSIONS, day.number).permutation(size)
+    return text.numbered(f"S{day.number:05d}-", number, 6)
+
+
+def visitor_ids(visitor: Ints) -> pa.Array:
+    return text.numbered("V", visitor, 12)
+
+
+def deliver(world: World, day: Day, done: Clicks, session: pa.Array) -> None:
     """Put the day's events in the outbox: most arrive at once, some up to three days late, some twice."""
-    own, rng = world.parameters.clicks, world.stream(Purpose.EVENTS, day.number)
-    events = _rows(world, rng, day, done)
+    own, rng = world.parameters.visits, world.stream(Purpose.EVENTS, day.number)
+    events = _rows(world, rng, day, done, session)
     late = rng.choice(len(own.late_shares), len(events), p=own.late_shares)
     world.outbox.add("events", events, day.number + late)
     twice = np.flatnonzero(rng.random(len(events)) < own.twice_share)
@@ -28,7 +38,7 @@ def deliver(world: World, day: Day, done: Clicks) -> None:
     world.outbox.add("events", events.take(pa.array(twice)), again)
 
 
-def _rows(world: World, rng: np.random.Generator, day: Day, done: Clicks) -> pa.Table:
+def _rows(world: World, rng: np.random.Generator, day: Day, done: Clicks, session: pa.Array) -> pa.Table:
     """The events in order of time."""
     order = np.argsort(done.instant, kind="stable")
     visit, kind = done.visit[order], done.kind[order]
@@ -36,9 +46,10 @@ def _rows(world: World, rng: np.random.Generator, day: Day, done: Clicks) -> pa.
     # One entry more than there are items, so that a click without an item, -1, finds one too.
     sku = np.append(done.items.sku, 0)[done.item[order]]
     units = np.append(done.items.carted, 0)[done.item[order]]
-    price = world.catalog.shown_pence(day.discount_percent)[sku]
-    of_visit = {name: text.picked(values, visit) for name, values in _of_visits(world, rng, day, done.visits).items()}
-    bought = text.only(order_id(done.visits.order[visit]), kind == PURCHASE)
+    of_visit = {name: text.picked(values, visit) for name, values in _of_visits(world, done, session).items()}
+    who = done.visits
+    is_known = who.is_logged_in[visit] | (who.is_member[visit] & np.isin(kind, (CHECKOUT_START, PURCHASE)))
+    bought = text.only(order_id(done.order[visit]), kind == PURCHASE)
     source, sku_text = of_visit["traffic_source"], text.picked(world.catalog.sku, sku, has_item)
     word = text.chosen(SEARCHES, rng.integers(len(SEARCHES), size=len(visit)))
     item_page = text.joined(sku_text, "?ref=", source)
@@ -48,29 +59,26 @@ def _rows(world: World, rng: np.random.Generator, day: Day, done: Clicks) -> pa.
         {
             "event_id": text.numbered(f"E{day.number:05d}-", np.arange(len(visit)), 7),
             **of_visit,
+            "customer_id": text.only(of_visit["customer_id"], is_known),
             "occurred_at": text.instants(done.instant[order]),
             "event_type": text.chosen(EVENT_TYPES, kind),
             "sku": sku_text,
             "quantity": text.only(text.whole(units), has_units),
-            "unit_price": text.only(text.decimal(price, 2), has_item),
+            "unit_price": text.only(text.decimal(day.shown_pence[sku], 2), has_item),
             "order_id": bought,
             "page_url": text.joined("https://shop.example.com/", text.chosen(PAGES, kind), about),
         },
     )
 
 
-def _of_visits(world: World, rng: np.random.Generator, day: Day, visits: Visits) -> dict[str, pa.Array]:
-    own, customers = world.parameters.clicks, world.customers
-    number, has_account = np.arange(visits.size), visits.customer >= 0
-    customer = np.maximum(visits.customer, 0)
-    devices, device_shares = shares(own.devices)
-    sources, source_shares = shares(own.sources)
-    unknown = text.numbered(f"W{day.number:05d}-", number, 6)
+def _of_visits(world: World, done: Clicks, session: pa.Array) -> dict[str, pa.Array]:
+    own, who = world.parameters.visits, done.visits
+    customer = np.maximum(who.customer, 0)
     return {
-        "visitor_id": text.either(has_account, customers.visitor_id(customer), unknown),
-        "session_id": text.numbered(f"S{day.number:05d}-", number, 6),
-        "customer_id": text.only(customers.customer_id(customer), visits.is_logged_in),
-        "device": text.chosen(devices, rng.choice(len(devices), visits.size, p=device_shares)),
-        "country": text.only(customers.country(customer), has_account),
-        "traffic_source": text.chosen(sources, rng.choice(len(sources), visits.size, p=source_shares)),
+        "visitor_id": visitor_ids(who.visitor),
+        "session_id": session,
+        "customer_id": world.customers.customer_id(customer),
+        "device": text.chosen([name for name, _ in own.devices], who.device),
+        "country": text.only(world.customers.country(customer), who.customer >= 0),
+        "traffic_source": text.chosen([name for name, _ in own.sources], who.source),
     }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import pdtrc
 
-from pipelines.simulate import text
-from pipelines.simulate.sales import Sales
-from pipelines.simulate.streams import Bools, Ints, Purpose, days_between
+from pipelines.simulate import calendar, text
+from pipelines.simulate.parameters import OrderParameters
+from pipelines.simulate.sales import Sales, country_index
+from pipelines.simulate.streams import Bools, Floats, Ints, Purpose, days_between
 from pipelines.simulate.world import World
 
 # Share of its day at which a parcel is promised: nine in the evening.
@@ -32,6 +35,7 @@ class Fates:
     carrier: Ints
     is_express: Bools
     cancelled_units: Ints
+    mean_transit: Floats
 
     @property
     def is_late(self) -> Bools:
@@ -45,9 +49,12 @@ def fates(world: World, placed: Sales) -> Fates:
     carrier = rng.choice(len(weights), size, p=weights / weights.sum())
     is_express = rng.random(size) < own.express_share
     ship_day = day + days_between(rng, own.ship_days, size)
-    mean_transit = np.array([mean for _, _, mean in own.carriers])[carrier]
-    transit = rng.poisson(mean_transit * np.where(is_express, EXPRESS_TRANSIT, 1.0))
-    is_cancelled = rng.random(size) < own.cancel_share
+    in_peak = np.array([calendar.is_peak(world.clock.date(number)) for number in range(day, day + 8)])
+    mean_transit = _mean_transit(own, country_index(world, placed), carrier, is_express, in_peak[ship_day - day])
+    transit = rng.poisson(mean_transit)
+    is_cancelled = rng.random(size) < np.where(
+        placed.is_card_testing, world.parameters.fraud.card_testing_cancelled, own.cancel_share
+    )
     may_lose_a_unit = (placed.quantity > 1) & ~is_cancelled[placed.line_order]
     loses = rng.random(len(placed.sku)) < own.line_cancel_share
     return Fates(
@@ -59,7 +66,57 @@ def fates(world: World, placed: Sales) -> Fates:
         carrier=carrier,
         is_express=is_express,
         cancelled_units=(may_lose_a_unit & loses).astype(np.int64),
+        mean_transit=mean_transit,
     )
+
+
+def _mean_transit(
+    parameters: OrderParameters, country: Ints, carrier: Ints, is_express: Bools, is_peak: Bools
+) -> Floats:
+    """Mean days in transit beyond the first: by carrier and lane, worse with some carriers in the peak."""
+    usual = np.array([mean for _, _, mean in parameters.carriers])[carrier]
+    lane = np.array([days for _, days in parameters.lane_days])[country]
+    fails = np.array([name in parameters.failing_carriers for name, _, _ in parameters.carriers])[carrier]
+    standard = (usual + lane) * np.where(fails & is_peak, parameters.failing_factor, 1.0)
+    return np.asarray(standard * np.where(is_express, EXPRESS_TRANSIT, 1.0))
+
+
+def late_chance(parameters: OrderParameters, mean_transit: Floats, is_express: Bools) -> Floats:
+    """The chance of a delivery after the promised day: one day and a Poisson number of further ones."""
+    promised = np.where(is_express, parameters.express_promise_days, parameters.standard_promise_days)
+    return np.asarray(pdtrc(promised - 1, mean_transit))
+
+
+def late_chance_when_ordered(world: World, placed: Sales) -> Floats:
+    """The same while carrier and service are not yet chosen, by the country and the season alone."""
+    own, country = world.parameters.orders, country_index(world, placed)
+    weights = np.array([share for _, share, _ in own.carriers])
+    is_peak = np.full(len(country), calendar.is_peak(world.clock.date(placed.day)))
+    chance = np.zeros(len(country))
+    for carrier, weight in enumerate(weights / weights.sum()):
+        for is_express, share in ((True, own.express_share), (False, 1 - own.express_share)):
+            express = np.full(len(country), is_express)
+            mean = _mean_transit(own, country, np.full(len(country), carrier), express, is_peak)
+            chance += weight * share * late_chance(own, mean, express)
+    return chance
+
+
+def truth(world: World, placed: Sales, fate: Fates) -> dict[str, Any]:
+    """The parcels of the day's orders; dates may lie after the last day."""
+    goes = np.flatnonzero(~fate.is_cancelled)
+    dates = world.clock.dates
+    return {
+        "shipment_id": text.numbered("P", placed.number[goes], 9),
+        "order_id": text.picked(placed.order_id, goes),
+        "shipped_on": dates(fate.ship_day[goes]),
+        "promised_on": dates(fate.promise_day[goes]),
+        "true_delivered_on": dates(fate.delivery_day[goes]),
+        "knowable_mean_transit_days": 1 + fate.mean_transit[goes],
+        "knowable_late_probability": late_chance(
+            world.parameters.orders, fate.mean_transit[goes], fate.is_express[goes]
+        ),
+        "is_late": fate.is_late[goes],
+    }
 
 
 def follow(world: World, placed: Sales, fate: Fates, orders: pa.Table, lines: pa.Table) -> None:

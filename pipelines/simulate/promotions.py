@@ -11,8 +11,8 @@ from pipelines.simulate import text
 from pipelines.simulate.calendar import MONDAY
 from pipelines.simulate.catalog import Catalog
 from pipelines.simulate.clock import Clock
-from pipelines.simulate.parameters import PromotionParameters
-from pipelines.simulate.streams import Ints, Purpose, days_between, stream
+from pipelines.simulate.parameters import DemandParameters, Parameters
+from pipelines.simulate.streams import Floats, Ints, Purpose, days_between, stream
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,28 @@ class Campaign:
     skus: Ints
 
 
+def dip(parameters: DemandParameters, discount: Floats, days_since: Ints) -> Floats:
+    """The share of demand missing so many days after the last day of a promotion."""
+    return np.asarray(parameters.promotion_dip * discount * np.exp(-(days_since - 1) / parameters.dip_days))
+
+
 class Promotions:
     """The campaigns that are announced and not yet over."""
 
-    def __init__(self, seed: int, parameters: PromotionParameters, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, seed: int, parameters: Parameters, catalog: Catalog, clock: Clock) -> None:
         self._seed = seed
-        self._parameters = parameters
+        self._parameters = parameters.promotions
+        self._demand = parameters.demand
         self._catalog = catalog
         self._clock = clock
         self._campaigns: list[Campaign] = []
+        self._last_percent = np.zeros(catalog.size, dtype=np.int64)
+        self._last_day = np.zeros(catalog.size, dtype=np.int64)
 
     def advance(self, day: int) -> None:
+        before = self.discount_percent(day - 1)
+        self._last_percent = np.where(before > 0, before, self._last_percent)
+        self._last_day = np.where(before > 0, day - 1, self._last_day)
         self._campaigns = [campaign for campaign in self._campaigns if campaign.ends >= day]
         if self._clock.date(day).weekday() == MONDAY:
             self._announce(day)
@@ -44,8 +55,8 @@ class Promotions:
         starts = day + int(days_between(rng, own.announced_days, 1)[0])
         ends = starts + int(days_between(rng, own.length_days, 1)[0]) - 1
         percent = int(rng.choice(own.discounts_percent))
-        is_listed = self._catalog.launch_day <= day
-        skus = np.flatnonzero((rng.random(self._catalog.size) < own.sku_share) & is_listed)
+        is_chosen = rng.random(self._catalog.size) < own.sku_share
+        skus = np.flatnonzero(is_chosen & self._catalog.is_sold(day) & ~self._catalog.is_phased_out(day))
         self._campaigns.append(Campaign(day, starts, ends, percent, skus))
 
     def discount_percent(self, day: int) -> Ints:
@@ -55,6 +66,23 @@ class Promotions:
             if campaign.starts <= day:
                 percent[campaign.skus] = np.maximum(percent[campaign.skus], campaign.percent)
         return percent
+
+    def ahead(self, day: int, days: int) -> list[tuple[Ints, Floats]]:
+        """What is announced by the evening of `day`: discount and dip factor of each of the days to come."""
+        percent, last = self._last_percent, self._last_day
+        coming = []
+        for number in range(day, day + days + 1):
+            running = self.discount_percent(number)
+            coming.append((running, self._dip(number, running, percent, last)))
+            percent, last = np.where(running > 0, running, percent), np.where(running > 0, number, last)
+        return coming[1:]
+
+    def dip(self, day: int) -> Floats:
+        """The factor on demand in the days after a promotion."""
+        return self._dip(day, self.discount_percent(day), self._last_percent, self._last_day)
+
+    def _dip(self, day: int, running: Ints, percent: Ints, last: Ints) -> Floats:
+        return np.where(running > 0, 1.0, 1 - dip(self._demand, percent / 100, day - last))
 
     def rows(self) -> pa.Table:
         """The day's snapshot: a row per campaign and SKU, in the order of announcement."""

@@ -4,26 +4,66 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipelines.feeds import FEEDS
-from pipelines.simulate import calendar, clicks, demand, dirt, drops, events, fulfilment, returns, sales, text
+from pipelines.simulate import (
+    calendar,
+    clicks,
+    demand,
+    dirt,
+    drops,
+    events,
+    forecast,
+    fraud,
+    fulfilment,
+    identity,
+    returns,
+    sales,
+    text,
+)
 from pipelines.simulate.arguments import Arguments
+from pipelines.simulate.cart_truth import CartTruth
+from pipelines.simulate.carts import Carts
 from pipelines.simulate.catalog import Catalog
 from pipelines.simulate.clock import Clock
+from pipelines.simulate.conversion import Conversion
 from pipelines.simulate.customers import Customers
+from pipelines.simulate.demand_belief import DemandBelief, Observed
 from pipelines.simulate.outbox import Outbox
 from pipelines.simulate.parameters import Parameters
 from pipelines.simulate.promotions import Promotions
+from pipelines.simulate.return_belief import ReturnBelief
+from pipelines.simulate.sales import Sales
+from pipelines.simulate.shocks import Shocks
 from pipelines.simulate.stock import Stock
-from pipelines.simulate.streams import Floats, Ints, Purpose, stream
+from pipelines.simulate.streams import Floats, Purpose, stream
+from pipelines.simulate.trade import Trade, trade
 from pipelines.simulate.truth import TruthTable
+from pipelines.simulate.visits import HOURS, Visits
+from pipelines.simulate.vocabulary import DEPARTMENTS
 from pipelines.simulate.world import Day, World
 
 FIRST_ORDER_NUMBER = 100_001
-TRUTH_TABLES = ("sku", "sku_day", "line", "injected")
+TRUTH_TABLES = (
+    "sku",
+    "sku_day",
+    "forecast",
+    "shock",
+    "line",
+    "parcel",
+    "customer",
+    "identity",
+    "session",
+    "cart",
+    "fraud",
+    "injected",
+)
+# Of the share of units that come back for a cart: how much a day counts against the days before.
+MEMORY = 0.05
 
 
 class Store:
@@ -32,15 +72,23 @@ class Store:
     def __init__(self, landing: Path, truth: Path, arguments: Arguments) -> None:
         self._landing = landing
         self._arguments = arguments
-        self._world = found(arguments)
-        own, seed = self._world.parameters, arguments.seed
-        self._promotions = Promotions(seed, own.promotions, self._world.catalog, self._world.clock)
+        world = self._world = found(arguments)
+        own, seed = world.parameters, arguments.seed
+        self._promotions = Promotions(seed, own, world.catalog, world.clock)
+        self._shocks = Shocks(seed, own.demand)
+        self._carts, self._conversion = Carts(world), Conversion(world)
+        self._demand_belief = DemandBelief(own.demand, world.catalog)
+        self._return_belief = ReturnBelief(own.returns, world.catalog, world.customers.size)
+        self._cart_truth, self._identity = CartTruth(world), identity.IdentityMap(world)
+        self._returning_share = own.carts.return_rate
         self._next_order = FIRST_ORDER_NUMBER
         self._truth = {name: TruthTable(truth / f"{name}.parquet") for name in TRUTH_TABLES}
-        self._truth["sku"].add(self._world.catalog.truth())
+        self._truth["sku"].add(world.catalog.truth(world.clock))
         self.rows: Counter[str] = Counter(dict.fromkeys(arguments.feeds, 0))
 
     def close(self) -> None:
+        for carts in self._cart_truth.rest():
+            self._truth["cart"].add(carts)
         for table in self._truth.values():
             table.close()
 
@@ -49,10 +97,16 @@ class Store:
         world = self._world
         world.catalog.advance(number)
         self._promotions.advance(number)
+        self._shocks.advance(number)
         world.stock.open(number)
+        world.customers.open(number)
         on, discount = world.clock.date(number), self._promotions.discount_percent(number)
-        day = Day(number, on, demand.interest(world, number, on, discount), discount)
-        self._trade(day)
+        known = demand.circumstances(world, number, on) * self._promotions.dip(number)
+        wishes = demand.wishes_mean(world, known, discount / 100, self._shocks.factor)
+        day = Day(number, on, wishes, discount, world.catalog.price_pence)
+        self._demand_belief.open()
+        who, placed = self._trade(day, known)
+        before = 0 if number == 0 else world.customers.size
         for feed, rows in (
             ("customers", world.customers.advance(number)),
             ("products", world.catalog.rows(number)),
@@ -61,48 +115,104 @@ class Store:
             ("calendar", _calendar_rows(day)),
         ):
             world.outbox.add(feed, rows, number)
+        self._truth["customer"].add(world.customers.truth(before))
+        signed_up = np.arange(before, world.customers.size)
+        self._truth["identity"].add(self._identity.new(who, placed, signed_up))
+        self._return_belief.learn(number, world.customers.size)
         self._deliver(day)
 
-    def _trade(self, day: Day) -> None:
+    def _trade(self, day: Day, known: Floats) -> tuple[Visits, Sales]:
         world, number = self._world, day.number
-        mean = day.interest * calendar.is_open(day.on)
-        wishes = demand.wishes(world, number, mean)
-        filled = world.stock.fill(wishes.sku, wishes.wanted)
-        baskets = sales.baskets(world, number, wishes, filled, self._next_order)
-        done = clicks.clicks(world, day, baskets)
-        events.deliver(world, day, done)
-        placed = sales.sales(world, day, baskets, done.bought_at())
+        returning = self._carts.expected(number - 1, 1)
+        done = trade(world, day, self._carts, self._conversion, self._next_order)
+        clicked = clicks.clicks(world, day, done)
+        session = events.session_ids(world, day, done.visits.size)
+        events.deliver(world, day, clicked, session)
+        placed = sales.sales(day, done.comers, clicked.at(clicks.PURCHASE))
         self._next_order += len(placed.number)
+        self._fulfil(placed)
+        world.stock.close(number, self._per_sku(done, done.comers.sold))
+        self._tell_demand(day, done, known, returning)
+        self._tell_visits(day, done, clicked, session, placed)
+        members = placed.customer[~placed.is_guest]
+        np.add.at(world.customers.traits.orders, members, 1)
+        return clicked.visits, placed
+
+    def _fulfil(self, placed: Sales) -> None:
+        world = self._world
         orders, lines = sales.order_rows(world, placed), sales.line_rows(world, placed)
-        world.outbox.add("orders", orders, number)
-        world.outbox.add("order_lines", lines, number)
+        world.outbox.add("orders", orders, placed.day)
+        world.outbox.add("order_lines", lines, placed.day)
         fate = fulfilment.fates(world, placed)
         fulfilment.follow(world, placed, fate, orders, lines)
-        self._truth["line"].add(returns.follow(world, placed, fate))
-        sold, wanted = (self._per_sku(wishes.sku, units) for units in (filled, wishes.wanted))
-        world.stock.close(number, sold)
-        self._tell(day, mean * demand.mean_quantity(world.parameters.demand), wanted, sold)
+        self._truth["line"].add(returns.follow(world, placed, fate, self._return_belief))
+        self._truth["parcel"].add(fulfilment.truth(world, placed, fate))
 
-    def _per_sku(self, sku: Ints, units: Ints) -> Ints:
-        return np.bincount(sku, weights=units, minlength=self._world.catalog.size).astype(np.int64)
+    def _per_sku(self, done: Trade, units: Any) -> Any:
+        return np.bincount(done.comers.wanted.sku, weights=units, minlength=self._world.catalog.size).astype(np.int64)
 
-    def _tell(self, day: Day, mean_units: Floats, wanted: Ints, sold: Ints) -> None:
-        catalog = self._world.catalog
-        listed = catalog.listed(day.number)
-        on_hand = self._world.stock.on_hand[listed]
+    def _tell_demand(self, day: Day, done: Trade, known: Floats, returning: Floats) -> None:
+        """Write the SKUs' day, let the believing forecaster see it, and now and then ask for a forecast."""
+        world, comers, belief = self._world, done.comers, self._demand_belief
+        catalog, own = world.catalog, world.parameters.demand
+        discount, log_price = day.discount_percent / 100, catalog.log_price
+        expected = belief.moved(log_price, discount) * known * belief.common_factor()
+        true_mean, knowable = (demand.units(catalog, own, wishes) for wishes in (day.wishes, expected))
+        length = world.clock.length(day.number)
+        sold_at = comers.visits.start[comers.wanted.basket]
+        sold_out = world.stock.sold_out_at(comers.wanted.sku, sold_at, comers.sold, length)
+        self._tell_sku_day(day, done, true_mean + returning, knowable + returning, sold_out / length)
+        units = self._per_sku(done, comers.sold * ~comers.is_fraud)
+        belief.learn(known, log_price, discount, returning, Observed(units, _traffic_before(sold_out, length)))
+        if true_mean.any():
+            share = done.left.expected_units / true_mean.sum()
+            self._returning_share += MEMORY * (share - self._returning_share)
+        if (day.number + 1) % forecast.EVERY_DAYS == 0:
+            ahead = forecast.forecast(
+                world, day.number, belief, self._promotions, self._carts, self._returning_share
+            )
+            self._truth["forecast"].add(ahead)
+
+    def _tell_sku_day(self, day: Day, done: Trade, true: Floats, knowable: Floats, in_stock: Floats) -> None:
+        world, comers = self._world, done.comers
+        sold = np.flatnonzero(world.catalog.is_sold(day.number))
+        wanted, filled, fraudulent = (
+            self._per_sku(done, units)[sold]
+            for units in (comers.wanted.units, comers.sold, comers.wanted.units * comers.is_fraud)
+        )
+        on_hand = world.stock.on_hand[sold]
         self._truth["sku_day"].add(
             {
-                "sku": text.picked(catalog.sku, listed),
-                "sold_on": self._world.clock.dates(np.full(len(listed), day.number)),
-                "true_demand_mean": mean_units[listed],
-                "true_demand_units": wanted[listed],
-                "true_lost_units": (wanted - sold)[listed],
-                "sold_units": sold[listed],
+                "sku": text.picked(world.catalog.sku, sold),
+                "sold_on": world.clock.dates(np.full(len(sold), day.number)),
+                "true_demand_mean": true[sold],
+                "knowable_demand_mean": knowable[sold],
+                "true_demand_units": wanted,
+                "true_fraud_units": fraudulent,
+                "true_lost_units": wanted - filled,
+                "sold_units": filled,
                 "closing_units": on_hand,
                 "is_in_stock": on_hand > 0,
-                "true_discount_pct": day.discount_percent[listed] / 100,
+                "true_in_stock_share": in_stock[sold],
+                "true_discount_pct": day.discount_percent[sold] / 100,
             }
         )
+        shocks = self._shocks.factor
+        self._truth["shock"].add(
+            {
+                "day": world.clock.dates(np.full(len(shocks), day.number)),
+                "department": text.words([department.name for department in DEPARTMENTS]),
+                "true_shock": shocks,
+            }
+        )
+
+    def _tell_visits(self, day: Day, done: Trade, clicked: clicks.Clicks, session: pa.Array, placed: Sales) -> None:
+        world = self._world
+        self._truth["session"].add(identity.sessions(world, clicked, session))
+        self._cart_truth.add(day, done, clicked, session)
+        for carts in self._cart_truth.known(day.number):
+            self._truth["cart"].add(carts)
+        self._truth["fraud"].add(fraud.truth(done.comers.visits.chosen(placed.visit), placed.order_id))
 
     def _deliver(self, day: Day) -> None:
         share, seed, ds = self._arguments.dirty, self._arguments.seed, day.on.isoformat()
@@ -119,9 +229,17 @@ def found(arguments: Arguments) -> World:
     own, seed, scale = Parameters(), arguments.seed, arguments.scale
     clock = Clock(arguments.first_day, arguments.days)
     catalog = Catalog(seed, scale, own, clock)
-    customers = Customers(seed, scale, own.customers, clock)
+    customers = Customers(seed, scale, own, clock)
     stock = Stock(seed, own.stock, catalog, demand.mean_quantity(own.demand))
-    return World(seed, scale, own, clock, catalog, customers, stock, Outbox(arguments.feeds))
+    outbox = Outbox(arguments.feeds)
+    return World(seed, scale, arguments.currencies, own, clock, catalog, customers, stock, outbox)
+
+
+def _traffic_before(second: Any, length: int) -> Floats:
+    """The share of a day's visits that begin before that second."""
+    reached = np.concatenate([[0.0], np.cumsum(HOURS)]) / sum(HOURS)
+    share = np.interp(second / 3_600, np.arange(len(reached)), reached)
+    return np.where(second >= length, 1.0, share)
 
 
 def _calendar_rows(day: Day) -> pa.Table:

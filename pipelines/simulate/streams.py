@@ -35,6 +35,16 @@ class Purpose(IntEnum):
     TRAITS = 13
     BUYERS = 14
     EVENTS = 15
+    SHOCKS = 16
+    LEAVERS = 17
+    CARTS = 18
+    RETURNING = 19
+    FRAUD = 20
+    BOTS = 21
+    BROWSERS = 22
+    MONTE_CARLO = 23
+    SESSIONS = 24
+    GUESTS = 25
     DIRT = 100  # plus the number of the feed
 
 
@@ -52,3 +62,18 @@ def shares(pairs: tuple[tuple[str, float], ...]) -> tuple[list[str], Floats]:
 def days_between(rng: np.random.Generator, bounds: tuple[int, int], size: int) -> Ints:
     """Whole days, both bounds included."""
     return rng.integers(bounds[0], bounds[1] + 1, size)
+
+
+def mixed(*parts: int | Ints) -> Ints:
+    """A number of up to 12 digits that looks random and is the same for the same parts.
+
+    The finalizer of SplitMix64 (Steele, Lea & Flood, 2014), once for each part.
+    """
+    shape = np.broadcast_shapes(*(np.shape(part) for part in parts))
+    value = np.zeros(shape, dtype=np.uint64)
+    for part in parts:
+        value = value + np.asarray(part).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        value = value ^ (value >> np.uint64(31))
+    return np.asarray((value % np.uint64(10**12)).astype(np.int64))

@@ -22,6 +22,7 @@ class World:
 
     seed: int
     scale: float
+    currencies: int
     parameters: Parameters
     clock: Clock
     catalog: Catalog
@@ -37,10 +38,17 @@ class World:
 class Day:
     """One business day, and what holds throughout it per SKU.
 
-    `interest` is the expected number of wishes were the shop open, `discount_percent` the running promotion.
+    `wishes` is the expected number of first wishes, second sizes apart; `discount_percent` the running promotion,
+    `list_pence` the price before it.
     """
 
     number: int
     on: date
-    interest: Floats
+    wishes: Floats
     discount_percent: Ints
+    list_pence: Ints
+
+    @property
+    def shown_pence(self) -> Ints:
+        """The list price less the running promotion."""
+        return self.list_pence - np.rint(self.list_pence * self.discount_percent / 100).astype(np.int64)
