@@ -95,8 +95,22 @@ def init(settings: Settings) -> None:
 @click.option("--first-day", type=Day(), default="2025-01-01", show_default=True, help="The first business day.")
 @click.option("--dirty", type=click.FloatRange(0, 0.5), default=0.0, show_default=True, help="Share of broken rows.")
 @click.option("--feeds", help="Only these feeds, separated by commas.")
+@click.option(
+    "--format",
+    type=click.Choice(("text", "parquet")),
+    default="text",
+    show_default=True,
+    help="Gzipped CSV and JSON Lines, or typed Parquet.",
+)
 def simulate(
-    settings: Settings, scale: float, days: int, seed: int, first_day: date, dirty: float, feeds: str | None
+    settings: Settings,
+    scale: float,
+    days: int,
+    seed: int,
+    first_day: date,
+    dirty: float,
+    feeds: str | None,
+    format: str,
 ) -> None:
     """Write a store with known truth into landing/, its truth into truth/, and a sources.yml that maps it."""
     from pipelines import simulate as simulator
@@ -106,10 +120,10 @@ def simulate(
     if names and (unknown := set(names) - set(FEEDS)):
         raise UsageError(f"--feeds: no feed {', '.join(sorted(unknown))}; there are {', '.join(FEEDS)}")
     store = simulator.simulate(
-        settings.landing_folder, home.root / "truth", scale, days, seed, first_day, names, dirty, _log
+        settings.landing_folder, home.root / "truth", scale, days, seed, first_day, names, dirty, _log, format
     )
     if not settings.sources_file.exists():
-        settings.sources_file.write_text(simulator.SOURCES_YML)
+        settings.sources_file.write_text(simulator.sources_yml(format))
     click.echo(f"store: {store.first_day} to {store.last_day} in {settings.landing_folder}")
     click.echo(f"next: nightshift run --home {settings.home} --as-of {store.last_day} --train")
 

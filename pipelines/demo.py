@@ -26,7 +26,7 @@ def run_demo(settings: Settings, scale: float, days: int, seed: int, log: Log) -
         settings.landing_folder, home.root / "truth", scale, days, seed, FIRST_DAY, None, 0.0, log
     )
     if not settings.sources_file.exists():
-        settings.sources_file.write_text(simulate.SOURCES_YML)
+        settings.sources_file.write_text(simulate.sources_yml())
     first, last = str(store.first_day), str(store.last_day)
     log("starting Airflow (its own logs go to files)")
     with Airflow(settings, log) as airflow:

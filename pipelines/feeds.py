@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pipelines.currencies import CURRENCIES
+
 TEXT = "VARCHAR"
 INSTANT = "TIMESTAMP"
 DATE = "DATE"
@@ -35,7 +37,10 @@ EVENT_TYPES = (
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a contract. `type` is the DuckDB type it has in `raw/`; instants are UTC."""
+    """One column of a contract. `type` is the DuckDB type it has in `raw/`; instants are UTC.
+
+    An instant that `may_lie_ahead` is planned; all others have passed when the row is delivered.
+    """
 
     name: str
     type: str
@@ -45,8 +50,8 @@ class Column:
     exclusive: bool = False
     maximum: float | None = None
     values: tuple[str, ...] = ()
-    pattern: str | None = None
     is_personal: bool = False
+    may_lie_ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,6 @@ def _optional(name: str, type: str = TEXT, **rules: object) -> Column:
     return Column(name, type, False, **rules)  # type: ignore[arg-type]
 
 
-_CURRENCY = Column("currency", TEXT, pattern="[A-Z]{3}")
-
 _FEEDS = (
     Feed(
         "orders",
@@ -106,7 +109,7 @@ _FEEDS = (
             _optional("cancelled_at", INSTANT),
             _optional("location_id", default="main"),
             _optional("channel"),
-            _CURRENCY,
+            _text("currency", values=CURRENCIES),
             _optional("discount_amount", MONEY),
             _optional("shipping_amount", MONEY),
             _optional("tax_amount", MONEY),
@@ -175,7 +178,7 @@ _FEEDS = (
             _text("carrier"),
             _optional("service"),
             _optional("shipped_at", INSTANT),
-            _optional("promised_at", INSTANT),
+            _optional("promised_at", INSTANT, may_lie_ahead=True),
             _optional("delivered_at", INSTANT),
             _optional("weight_kg", NUMBER, minimum=0),
             _optional("distance_km", NUMBER, minimum=0),

@@ -124,7 +124,8 @@ class Batch:
         own_instant = contract_sql.own_instant(feed)
         instant_day = contract_sql.business_day(own_instant)
         has_update = "updated_at" in feed.column_names
-        default_update = f" replace (coalesce(updated_at, {own_instant}) as updated_at)" if has_update else ""
+        default_update = f" replace ({contract_sql.defaulted_update(feed)} as updated_at)" if has_update else ""
+        days = f"select *, {contract_sql.ahead_from('ds', source.is_bulk)} as ahead_from from delivered_days"
         if source.is_bulk and not feed.is_snapshot:
             latest_day = contract_sql.business_day(contract_sql.latest_instant(feed))
             ds, known_on = "business_date", f"coalesce({latest_day}, business_date)"
@@ -144,9 +145,9 @@ class Batch:
                 select mapped.*, {typed} from mapped
             ),
             dated as (
-                select typed.*{default_update}, delivered_days.ds as delivered_ds,
-                    coalesce({instant_day}, delivered_days.ds) as business_date
-                from typed join delivered_days using (delivered_file)
+                select typed.*{default_update}, days.ds as delivered_ds, days.ahead_from,
+                    coalesce({instant_day}, days.ds) as business_date
+                from typed join ({days}) as days using (delivered_file)
             ),
             judged as (
                 select *, {ds} as ds, {known_on} as known_on, {is_bulk} as is_known_on_approximate,
@@ -343,12 +344,12 @@ class Batch:
 
     def _number_lines(self) -> None:
         """Give refused rows their line in the file, where every record is known to be one line."""
-        lines_before = 0
+        records_before = 0
         for file in self._files:
             rejected = self._lines_rejected(file)
-            if self.source.format == "jsonl" and not rejected:
-                self._set_lines(file, first=lines_before + 1, header=0, rejected=rejected)
-            lines_before += file.newlines
+            if self.source.format == "jsonl":
+                self._set_lines(file, first=records_before + 1, header=0, rejected=rejected)
+            records_before += file.newlines - len(rejected)
             if self.source.format == "csv":
                 count, first = self._connection.execute(
                     "select count(delivered_row), min(delivered_row) from checked where delivered_file = $path",

@@ -19,7 +19,7 @@ from pipelines.simulate.store import Store
 RECORD = "simulated.json"
 DAYS_PER_MESSAGE = 60
 
-SOURCES_YML = f"""\
+SOURCES_HEAD = f"""\
 # The simulated store. Its files carry the contracts' own column names, so no feed needs a `select`.
 version: 1
 store:
@@ -29,14 +29,22 @@ store:
   country: {COUNTRY}
   prices_include_tax: false
 feeds:
-""" + "".join(
-    f'  {feed}:\n    uri: "{feed}/{drops.name(feed, "{ds}")}"\n    format: {drops.format_of(feed)}\n' for feed in FEEDS
-)
+"""
+
+
+def sources_yml(format: str = drops.TEXT) -> str:
+    """The sources.yml that maps the drops of a store simulated in this format."""
+    return SOURCES_HEAD + "".join(
+        f'  {feed}:\n    uri: "{feed}/{drops.name(feed, "{ds}", format)}"\n'
+        f"    format: {drops.format_of(feed, format)}\n"
+        for feed in FEEDS
+    )
 
 
 @dataclass(frozen=True)
 class SimulatedStore:
-    """What lies in the folders; `rows` counts each feed's delivered rows, also repeated and broken ones."""
+    """What lies in the folders; `rows` counts each feed's delivered rows, also repeated and broken ones, not those
+    of a file cut short."""
 
     first_day: date
     last_day: date
@@ -55,17 +63,18 @@ def simulate(
     feeds: Sequence[str] | None,
     dirty: float,
     log: Callable[[str], None],
+    format: str = drops.TEXT,
 ) -> SimulatedStore:
     """Write `days` daily drops of a store from `first_day` on, and its truth as Parquet.
 
     `scale` 1 is about 2,000 SKUs, 60,000 customers, and in 540 days 500,000 order lines and 10 million
-    events. `feeds` None means all; `dirty` is the share of rows broken on purpose. The same arguments give
-    the same bytes, and the first days do not depend on how many follow; a store that is already there is
-    left alone.
+    events. `feeds` None means all; `dirty` is the share of rows broken on purpose. `format` is text (gzipped
+    CSV and JSON Lines) or parquet. The same arguments give the same bytes, and the first days do not depend on
+    how many follow; a store that is already there is left alone.
 
     Raises `UsageError` for arguments out of range, `NightshiftError` when the folders hold something else.
     """
-    arguments = Arguments(scale, days, seed, first_day, Arguments.ordered(feeds), dirty)
+    arguments = Arguments(scale, days, seed, first_day, Arguments.ordered(feeds), dirty, format)
     wanted, record = arguments.record(), truth / RECORD
     rows = _already_there(landing, record, arguments)
     if rows is not None:
@@ -103,7 +112,7 @@ def _already_there(landing: Path, record: Path, arguments: Arguments) -> dict[st
             "give the same options or choose an empty folder"
         )
     rows: dict[str, int] | None = kept["rows"]
-    days = {feed: len(list((landing / feed).glob(drops.name(feed, "*")))) for feed in arguments.feeds}
+    days = {feed: len(list((landing / feed).glob(drops.name(feed, "*", arguments.format)))) for feed in arguments.feeds}
     return rows if all(count == arguments.days for count in days.values()) else None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.errors import UsageError
 from pipelines.feeds import FEEDS
+from pipelines.simulate.drops import FORMATS, TEXT
 from pipelines.simulate.parameters import WORLD
 
 
@@ -23,12 +24,15 @@ class Arguments:
     feeds: tuple[str, ...]
     dirty: float
     currencies: int = 1
+    format: str = TEXT
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.feeds) - set(FEEDS)):
             raise UsageError(f"no such feed: {', '.join(unknown)}; there are {', '.join(FEEDS)}")
         if not (self.scale > 0 and self.days > 0 and self.seed >= 0 and 0 <= self.dirty <= 1):
             raise UsageError("scale and days must be above 0, the seed 0 or more, the dirty share between 0 and 1")
+        if self.format not in FORMATS:
+            raise UsageError(f"no such format: {self.format}; there are {', '.join(FORMATS)}")
 
         if self.currencies not in {1, 2}:
             raise UsageError("currencies must be 1 or 2")

@@ -1,105 +1,88 @@
-"""Rows broken on purpose, and the record of which row was broken how."""
+"""Rows and files broken on purpose, and the record of which was broken how."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from pipelines.feeds import FEEDS
-from pipelines.simulate import text
-from pipelines.simulate.streams import Bools
+from pipelines.simulate import drops, faults, text
+from pipelines.simulate.drops import Drop
+from pipelines.simulate.faults import Way
+from pipelines.simulate.streams import Ints
 
-UNPARSEABLE_NUMBER = "unparseable_number"
-MISSING_KEY = "missing_key"
-NEGATIVE_QUANTITY = "negative_quantity"
-UNKNOWN_EVENT_TYPE = "unknown_event_type"
-DUPLICATE_ROW = "duplicate_row"
-WRONG_COLUMN_COUNT = "wrong_column_count"
-
-# An O for a zero.
-NOT_A_NUMBER = "1O.5"
-
-NUMBER_COLUMNS = {
-    "orders": "shipping_amount",
-    "order_lines": "unit_price",
-    "returns": "quantity",
-    "products": "list_price",
-    "inventory": "on_order",
-    "promotions": "discount_pct",
-    "shipments": "weight_kg",
-    "events": "unit_price",
-}
-QUANTITY_COLUMNS = {
-    "order_lines": "quantity",
-    "returns": "quantity",
-    "inventory": "on_hand",
-    "events": "quantity",
-}
+# Whole files are cut this much more rarely than rows are broken: one takes all rows of its day along.
+ROWS_PER_FILE_CUT = 20
+SHARES_LEFT = (0.1, 0.9)
+REPEATED = (faults.DUPLICATE_ROW, faults.CONFLICTING_ROW)
 
 
-def kinds(feed: str) -> list[str]:
-    """The ways in which a row of the feed can be broken."""
-    applies = {
-        UNPARSEABLE_NUMBER: feed in NUMBER_COLUMNS,
-        MISSING_KEY: True,
-        NEGATIVE_QUANTITY: feed in QUANTITY_COLUMNS,
-        UNKNOWN_EVENT_TYPE: feed == "events",
-        DUPLICATE_ROW: True,
-        WRONG_COLUMN_COUNT: feed != "events",
-    }
-    return [kind for kind, is_possible in applies.items() if is_possible]
+def shares_left(rng: np.random.Generator, share: float) -> dict[str, float]:
+    """What share of its bytes arrives of each feed's file of a day: 1 unless the file is cut short."""
+    is_cut = rng.random(len(FEEDS)) < share / ROWS_PER_FILE_CUT
+    left = rng.uniform(*SHARES_LEFT, len(FEEDS))
+    return dict(zip(FEEDS, np.where(is_cut, left, 1.0).tolist(), strict=True))
 
 
-@dataclass(frozen=True)
-class Drop:
-    """The rows as delivered, which of them carry a field too many, and the truth about the broken ones.
+def spoil(
+    rng: np.random.Generator, share: float, feed: str, ds: str, table: pa.Table, format: str, left: float
+) -> Drop:
+    """Break each row with probability `share`, in one way each; what comes a second time comes at the end.
 
-    `injected` has the columns feed, ds, key (its parts as they were, joined by "|") and kind.
+    Of a file that is cut short (`left` below 1) only that is recorded, since none of its rows can be read.
     """
+    possible = faults.ways(feed, format)
+    broken, way = _choose(rng, share, possible, len(table))
+    kind = np.array([each.kind for each in possible])[way]
+    is_repeated = np.isin(kind, REPEATED)
+    again = broken[is_repeated]
+    place = broken.copy()
+    place[is_repeated] = len(table) + np.arange(len(again))
+    delivered = pa.concat_tables([table, table.take(pa.array(again))]) if len(again) else table
+    for number in np.unique(way):
+        delivered = _changed(delivered, possible[number], place[way == number])
+    injected = _record(feed, ds, format, _key(feed, table.take(pa.array(broken))), [possible[n] for n in way], place)
+    if left < 1:
+        injected = _record(feed, ds, format, text.words([""]), [Way(faults.FILE_CUT_SHORT)], None)
+    surplus, cut = (place[kind == of_line] for of_line in (faults.WRONG_COLUMN_COUNT, faults.TRUNCATED_LINE))
+    return Drop(delivered, injected, surplus, cut, left)
 
-    table: pa.Table
-    surplus: Bools
-    injected: dict[str, pa.Array]
+
+def _choose(rng: np.random.Generator, share: float, possible: tuple[Way, ...], size: int) -> tuple[Ints, Ints]:
+    """The rows to break, and how: first the kind, all alike, then where and with what."""
+    broken = np.flatnonzero(rng.random(size) < share)
+    _, first, count = np.unique([way.kind for way in possible], return_index=True, return_counts=True)
+    kind = rng.integers(len(first), size=len(broken))
+    return broken, first[kind] + rng.integers(count[kind])
 
 
-def spoil(rng: np.random.Generator, share: float, feed: str, ds: str, table: pa.Table) -> Drop:
-    """Break each row with probability `share`, in one way each; a duplicated row comes again at the end."""
-    possible = kinds(feed)
-    is_broken = rng.random(len(table)) < share
-    kind = np.where(is_broken, rng.integers(len(possible), size=len(table)), -1)
-    where = {name: kind == number for number, name in enumerate(possible)}
-    rows = np.flatnonzero(is_broken)
-    injected = {
-        "feed": text.constant(feed, len(rows)),
-        "ds": text.constant(ds, len(rows)),
-        "key": _key(feed, table.take(pa.array(rows))),
-        "kind": text.chosen(possible, kind[rows]),
+def _changed(table: pa.Table, way: Way, rows: Ints) -> pa.Table:
+    if way.column is None:
+        return table
+    where = np.zeros(len(table), dtype=bool)
+    where[rows] = True
+    values = text.column(table, way.column)
+    if way.kind == faults.BAD_ENCODING:
+        values = text.either(where, text.joined(values.fill_null(""), drops.NOT_UTF8), values)
+    else:
+        values = text.replaced(values, where, way.value)
+    return text.changed(table, {way.column: values})
+
+
+def _record(feed: str, ds: str, format: str, key: pa.Array, how: list[Way], place: Ints | None) -> dict[str, pa.Array]:
+    """The truth: `key` is as it was, its parts joined by "|"; `line` is that of the broken row in its file."""
+    header = drops.header_lines(feed, format)
+    line = pa.nulls(len(how), pa.int64()) if place is None or header is None else pa.array(place + header + 1)
+    return {
+        "feed": text.constant(feed, len(how)),
+        "ds": text.constant(ds, len(how)),
+        "key": key,
+        "kind": text.words([way.kind for way in how]),
+        "line": line,
+        "column": text.words([way.column for way in how]),
     }
-    if len(rows) == 0:
-        return Drop(table, is_broken, injected)
-    spoiled = _blank_or_replace(feed, table, where)
-    again = np.flatnonzero(where[DUPLICATE_ROW])
-    delivered = pa.concat_tables([spoiled, spoiled.take(pa.array(again))])
-    surplus = where.get(WRONG_COLUMN_COUNT, np.zeros(len(table), dtype=bool))
-    return Drop(delivered, np.concatenate([surplus, np.zeros(len(again), dtype=bool)]), injected)
 
 
 def _key(feed: str, table: pa.Table) -> pa.Array:
     separated = [piece for name in FEEDS[feed].key for piece in ("|", text.column(table, name).fill_null(""))]
     return text.joined(*separated[1:])
-
-
-def _blank_or_replace(feed: str, table: pa.Table, where: dict[str, Bools]) -> pa.Table:
-    replacements = (
-        (UNPARSEABLE_NUMBER, NUMBER_COLUMNS.get(feed), NOT_A_NUMBER),
-        (NEGATIVE_QUANTITY, QUANTITY_COLUMNS.get(feed), "-1"),
-        (UNKNOWN_EVENT_TYPE, "event_type", "teleport"),
-        (MISSING_KEY, FEEDS[feed].key[0], None),
-    )
-    for kind, column, value in replacements:
-        if kind in where and column is not None:
-            values = text.replaced(text.column(table, column), where[kind], value)
-            table = text.changed(table, {column: values})
-    return table

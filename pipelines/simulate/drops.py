@@ -1,4 +1,4 @@
-"""The files a store delivers: gzipped CSV, and JSON Lines for the clickstream, one per feed and day.
+"""The files a store delivers, one per feed and day: Parquet, or gzipped CSV and for the clickstream JSON Lines.
 
 The bytes are a function of the rows alone: the gzip header holds no name and no time.
 """
@@ -6,64 +6,119 @@ The bytes are a function of the rows alone: the gzip header holds no name and no
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipelines.simulate import text
-from pipelines.simulate.streams import Bools
+from pipelines.simulate.streams import Ints
+from pipelines.simulate.typed import typed
 
+TEXT, PARQUET = "text", "parquet"
+FORMATS = (TEXT, PARQUET)
 # The only columns whose text can hold a comma or a quote; what else is written needs no escape.
 QUOTED_COLUMNS = frozenset({"title", "attributes"})
 RAW_IN_JSON = frozenset({"quantity", "unit_price"})
 GZIP_HEADER = 16
+# A character for private use, written as an e with an acute accent in Latin-1: no UTF-8 before a delimiter.
+NOT_UTF8 = "\ue000"
+LATIN_1 = b"\xe9"
 
 
-def format_of(feed: str) -> str:
+@dataclass(frozen=True)
+class Drop:
+    """The rows to deliver, the truth about the broken ones, and what happens to lines and the file.
+
+    The rows in `surplus` get a field too many, the lines of those in `cut` end in the middle (text only); of the
+    file only the share `left` arrives.
+    """
+
+    table: pa.Table
+    injected: dict[str, pa.Array]
+    surplus: Ints
+    cut: Ints
+    left: float = 1.0
+
+    @property
+    def rows(self) -> int:
+        return len(self.table) if self.left == 1 else 0
+
+
+def format_of(feed: str, format: str) -> str:
+    """The format of the feed's files, by its name in sources.yml."""
+    if format == PARQUET:
+        return PARQUET
     return "jsonl" if feed == "events" else "csv"
 
 
-def name(feed: str, ds: str) -> str:
+def header_lines(feed: str, format: str) -> int | None:
+    """How many lines stand before the first row; None where there are no lines."""
+    return {"csv": 1, "jsonl": 0, PARQUET: None}[format_of(feed, format)]
+
+
+def name(feed: str, ds: str, format: str) -> str:
     """The file name of a feed's drop; `ds` may be a pattern."""
-    return f"{ds}.{format_of(feed)}.gz"
+    return f"{ds}.parquet" if format == PARQUET else f"{ds}.{format_of(feed, format)}.gz"
 
 
-def path(landing: Path, feed: str, ds: str) -> Path:
-    return landing / feed / name(feed, ds)
+def path(landing: Path, feed: str, ds: str, format: str) -> Path:
+    return landing / feed / name(feed, ds, format)
 
 
-def write(target: Path, feed: str, table: pa.Table, surplus: Bools) -> None:
-    """Write one drop, beside and renamed; the rows in `surplus` get a field too many (CSV only)."""
-    text_of_drop = _json_lines(table) if feed == "events" else _csv(table, surplus)
-    squeeze = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS + GZIP_HEADER)
+def write(target: Path, feed: str, drop: Drop, format: str) -> None:
+    """Write one drop, beside and renamed."""
+    content = _parquet(feed, drop.table) if format == PARQUET else _gzipped(feed, drop)
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(target.name + ".part")
-    beside.write_bytes(squeeze.compress(text_of_drop.encode()) + squeeze.flush())
+    beside.write_bytes(content[: max(1, int(len(content) * drop.left))])
     beside.replace(target)
 
 
-def _csv(table: pa.Table, surplus: Bools) -> str:
+def _parquet(feed: str, table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(typed(feed, table), sink)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def _gzipped(feed: str, drop: Drop) -> bytes:
+    plain = (_json_lines(drop) if feed == "events" else _csv(drop)).encode()
+    squeeze = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS + GZIP_HEADER)
+    return squeeze.compress(plain.replace(NOT_UTF8.encode(), LATIN_1)) + squeeze.flush()
+
+
+def _csv(drop: Drop) -> str:
+    table = drop.table
     columns = [
         _quoted(text.column(table, name)) if name in QUOTED_COLUMNS else text.column(table, name)
         for name in table.column_names
     ]
-    lines = pc.binary_join_element_wise(*columns, ",", null_handling="replace", null_replacement="")
-    if surplus.any():
-        lines = text.either(surplus, text.joined(lines, ",surplus"), lines)
-    return "\n".join([",".join(table.column_names), *lines.to_pylist(), ""])
+    lines = pc.binary_join_element_wise(*columns, ",", null_handling="replace", null_replacement="").to_pylist()
+    for row in drop.surplus:
+        lines[row] += ",surplus"
+    for row in drop.cut:
+        lines[row] = _half(lines[row])
+    return "\n".join([",".join(table.column_names), *lines, ""])
+
+
+def _half(line: str) -> str:
+    """The line cut in the middle: a column too few, and no quotation mark left open that would swallow others."""
+    half = line[: min(len(line) // 2, line.rindex(","))]
+    return half[: half.rindex('"')] if half.count('"') % 2 else half
 
 
 def _quoted(values: pa.Array) -> pa.Array:
     return text.joined('"', pc.replace_substring(values, '"', '""'), '"')
 
 
-def _json_lines(table: pa.Table) -> str:
+def _json_lines(drop: Drop) -> str:
     """One object a line, without the missing fields. A number that is none is delivered as a string."""
     fields = []
-    for name in table.column_names:
-        values = text.column(table, name)
+    for name in drop.table.column_names:
+        values = text.column(drop.table, name)
         if values.null_count == len(values):
             continue
         quoted = text.joined(f'"{name}":"', values, '"')
@@ -74,5 +129,7 @@ def _json_lines(table: pa.Table) -> str:
             fields.append(quoted)
     if not fields:
         return ""
-    objects = text.joined("{", pc.binary_join_element_wise(*fields, ",", null_handling="skip"), "}\n")
-    return "".join(objects.to_pylist())
+    lines = text.joined("{", pc.binary_join_element_wise(*fields, ",", null_handling="skip"), "}").to_pylist()
+    for row in drop.cut:
+        lines[row] = lines[row][: len(lines[row]) // 2]
+    return "\n".join([*lines, ""])

@@ -215,13 +215,15 @@ class Store:
         self._truth["fraud"].add(fraud.truth(done.comers.visits.chosen(placed.visit), placed.order_id))
 
     def _deliver(self, day: Day) -> None:
-        share, seed, ds = self._arguments.dirty, self._arguments.seed, day.on.isoformat()
-        for feed in self._arguments.feeds:
-            rng = stream(seed, Purpose.DIRT + list(FEEDS).index(feed), day.number)
-            drop = dirt.spoil(rng, share, feed, ds, self._world.outbox.take(feed, day.number))
+        own, ds = self._arguments, day.on.isoformat()
+        left = dirt.shares_left(stream(own.seed, Purpose.FILE_CUTS, day.number), own.dirty)
+        for feed in own.feeds:
+            rng = stream(own.seed, Purpose.DIRT + list(FEEDS).index(feed), day.number)
+            rows = self._world.outbox.take(feed, day.number)
+            drop = dirt.spoil(rng, own.dirty, feed, ds, rows, own.format, left[feed])
             self._truth["injected"].add(drop.injected)
-            drops.write(drops.path(self._landing, feed, ds), feed, drop.table, drop.surplus)
-            self.rows[feed] += len(drop.table)
+            drops.write(drops.path(self._landing, feed, ds, own.format), feed, drop, own.format)
+            self.rows[feed] += drop.rows
 
 
 def found(arguments: Arguments) -> World:

@@ -45,6 +45,7 @@ class Purpose(IntEnum):
     MONTE_CARLO = 23
     SESSIONS = 24
     GUESTS = 25
+    FILE_CUTS = 30
     DIRT = 100  # plus the number of the feed
 
 

@@ -13,7 +13,7 @@ import pytest
 from pipelines.home import Home
 from pipelines.ingest import ingest
 from pipelines.settings import Settings
-from pipelines.simulate import SOURCES_YML, simulate
+from pipelines.simulate import simulate, sources_yml
 
 BY_HAND = """
 copy (
@@ -41,7 +41,7 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 @pytest.mark.campaign
 def test_clickstream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = Home.create(tmp_path / "home")
-    (home.root / "sources.yml").write_text(SOURCES_YML)
+    (home.root / "sources.yml").write_text(sources_yml())
     simulate(home.landing, home.root / "truth", 0.15, 180, 1, date(2025, 1, 1), ["events"], 0.0, lambda line: None)
     settings = Settings.load(home=home.root)
     statement = BY_HAND.format(landing=home.landing, target=tmp_path / "by_hand")
