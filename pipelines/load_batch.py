@@ -71,6 +71,7 @@ class Batch:
     ) -> None:
         self.feed, self.source, self.landing, self.staging = feed, source, landing, staging
         self._files: Sequence[DeliveredFile] = ()
+        self._has_lines = False
         self._connection = duckdb.connect()
         self._connection.execute("set variable hmac_inner = $inner", {"inner": key.inner})
         self._connection.execute("set variable hmac_outer = $outer", {"outer": key.outer})
@@ -344,6 +345,9 @@ class Batch:
 
     def _number_lines(self) -> None:
         """Give refused rows their line in the file, where every record is known to be one line."""
+        if self._has_lines:
+            return
+        self._has_lines = True
         records_before = 0
         for file in self._files:
             rejected = self._lines_rejected(file)
