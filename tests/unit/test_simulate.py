@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from pipelines.cli import cli
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import EVENT_TYPES, FEEDS
 from pipelines.simulate import SimulatedStore, drops, simulate, sources_yml
@@ -157,6 +159,17 @@ def test_sources_yml_maps_every_drop(tmp_path: Path, format: str) -> None:
     for source in sources.feeds.values():
         for day in days_of(store):
             assert (store.landing / source.uri.replace("{ds}", str(day))).is_file()
+
+
+def test_the_command_writes_the_format_and_the_mapping_of_it(tmp_path: Path) -> None:
+    options = f"simulate --home {tmp_path} --scale 0.01 --days 2 --feeds orders,events --format parquet"
+    assert CliRunner().invoke(cli, options.split()).exit_code == 0
+    source = load_sources(tmp_path / "sources.yml").feeds["events"]
+    assert (source.uri, source.format) == ("events/{ds}.parquet", "parquet")
+    files = [path.relative_to(tmp_path / "landing") for path in sorted((tmp_path / "landing").glob("*/*"))]
+    assert [str(path) for path in files] == [
+        f"{feed}/2025-01-0{day}.parquet" for feed in ("events", "orders") for day in (1, 2)
+    ]
 
 
 def test_rows_are_counted_as_delivered(store: SimulatedStore) -> None:
