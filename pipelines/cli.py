@@ -102,6 +102,7 @@ def init(settings: Settings) -> None:
     show_default=True,
     help="Gzipped CSV and JSON Lines, or typed Parquet.",
 )
+@click.option("--describe", "is_described", is_flag=True, help="Write truth/store.html: plots of the store.")
 def simulate(
     settings: Settings,
     scale: float,
@@ -111,6 +112,7 @@ def simulate(
     dirty: float,
     feeds: str | None,
     format: str,
+    is_described: bool,
 ) -> None:
     """Write a store with known truth into landing/, its truth into truth/, and a sources.yml that maps it."""
     from pipelines import simulate as simulator
@@ -125,6 +127,11 @@ def simulate(
     if not settings.sources_file.exists():
         settings.sources_file.write_text(simulator.sources_yml(format))
     click.echo(f"store: {store.first_day} to {store.last_day} in {settings.landing_folder}")
+    if is_described:
+        from pipelines.simulate.describe import describe
+
+        page = describe(settings.landing_folder, home.root / "truth", home.root / "truth" / "store.html")
+        click.echo(f"described: {page}")
     click.echo(f"next: nightshift run --home {settings.home} --as-of {store.last_day} --train")
 
 
