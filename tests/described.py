@@ -76,7 +76,7 @@ def carts() -> Iterator[tuple[object, ...]]:
         for at in range(number):
             yield "abandoned", group, segment, at < bought, EFFECTS[segment]
     # Neither a cart that was bought at once nor one outside the experiment says anything about messages.
-    yield from [("purchased", None, "new", None, None)] * 7
+    yield from [("purchased", "treatment", "new", True, 0.9)] * 7
     yield from [("abandoned", None, "new", True, 0.9)] * 5
 
 
