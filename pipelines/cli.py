@@ -102,6 +102,9 @@ def init(settings: Settings) -> None:
     show_default=True,
     help="Gzipped CSV and JSON Lines, or typed Parquet.",
 )
+@click.option(
+    "--currencies", type=click.IntRange(1, 2), default=1, show_default=True, help="2: orders from abroad in euros."
+)
 @click.option("--describe", "is_described", is_flag=True, help="Write truth/store.html: plots of the store.")
 def simulate(
     settings: Settings,
@@ -112,18 +115,17 @@ def simulate(
     dirty: float,
     feeds: str | None,
     format: str,
+    currencies: int,
     is_described: bool,
 ) -> None:
     """Write a store with known truth into landing/, its truth into truth/, and a sources.yml that maps it."""
     from pipelines import simulate as simulator
+    from pipelines.simulate.arguments import Arguments
 
     home = Home.create(settings.home)
-    names = [name.strip() for name in feeds.split(",")] if feeds else None
-    if names and (unknown := set(names) - set(FEEDS)):
-        raise UsageError(f"--feeds: no feed {', '.join(sorted(unknown))}; there are {', '.join(FEEDS)}")
-    store = simulator.simulate(
-        settings.landing_folder, home.root / "truth", scale, days, seed, first_day, names, dirty, _log, format
-    )
+    names = frozenset(name.strip() for name in feeds.split(",")) if feeds else frozenset(FEEDS)
+    arguments = Arguments(scale, days, seed, first_day, names, dirty, format, currencies)
+    store = simulator.simulate(settings.landing_folder, home.root / "truth", arguments, _log)
     if not settings.sources_file.exists():
         settings.sources_file.write_text(simulator.sources_yml(format))
     click.echo(f"store: {store.first_day} to {store.last_day} in {settings.landing_folder}")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import date
 
 from pipelines import simulate, status
 from pipelines.feeds import INGESTIONS
 from pipelines.home import Home
 from pipelines.scheduler import Airflow
 from pipelines.settings import Settings
+from pipelines.simulate.arguments import Arguments
 
 Log = Callable[[str], None]
-
-FIRST_DAY = date(2025, 1, 1)
 
 
 def run_demo(settings: Settings, scale: float, days: int, seed: int, log: Log) -> str:
@@ -22,9 +20,7 @@ def run_demo(settings: Settings, scale: float, days: int, seed: int, log: Log) -
     began = time.monotonic()
     home = Home.create(settings.home)
     log(f"simulating a store of {days} days in {settings.landing_folder}")
-    store = simulate.simulate(
-        settings.landing_folder, home.root / "truth", scale, days, seed, FIRST_DAY, None, 0.0, log
-    )
+    store = simulate.simulate(settings.landing_folder, home.root / "truth", Arguments(scale, days, seed), log)
     if not settings.sources_file.exists():
         settings.sources_file.write_text(simulate.sources_yml())
     first, last = str(store.first_day), str(store.last_day)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -53,43 +53,26 @@ class SimulatedStore:
     truth: Path
 
 
-def simulate(
-    landing: Path,
-    truth: Path,
-    scale: float,
-    days: int,
-    seed: int,
-    first_day: date,
-    feeds: Sequence[str] | None,
-    dirty: float,
-    log: Callable[[str], None],
-    format: str = drops.TEXT,
-) -> SimulatedStore:
-    """Write `days` daily drops of a store from `first_day` on, and its truth as Parquet.
+def simulate(landing: Path, truth: Path, arguments: Arguments, log: Callable[[str], None]) -> SimulatedStore:
+    """Write the daily drops of a store, and its truth as Parquet.
 
-    `scale` 1 is about 2,000 SKUs, 60,000 customers, and in 540 days 500,000 order lines and 10 million
-    events. `feeds` None means all; `dirty` is the share of rows broken on purpose. `format` is text (gzipped
-    CSV and JSON Lines) or parquet. The same arguments give the same bytes, and the first days do not depend on
-    how many follow; a store that is already there is left alone.
-
-    Raises `UsageError` for arguments out of range, `NightshiftError` when the folders hold something else.
+    The same arguments give the same bytes, and the first days do not depend on how many follow; a store that is
+    already there is left alone. Raises `NightshiftError` when the folders hold something else.
     """
-    arguments = Arguments(scale, days, seed, first_day, Arguments.ordered(feeds), dirty, format)
     wanted, record = arguments.record(), truth / RECORD
     rows = _already_there(landing, record, arguments)
     if rows is not None:
         log(f"the simulated store is already in {landing}")
-        return SimulatedStore(first_day, arguments.last_day, rows, landing, truth)
+        return SimulatedStore(arguments.first_day, arguments.last_day, rows, landing, truth)
     truth.mkdir(parents=True, exist_ok=True)
     _keep(record, {"arguments": wanted, "rows": None})
-    store = Store(landing, truth, arguments)
-    for day in range(days):
-        store.live(day)
-        if (day + 1) % DAYS_PER_MESSAGE == 0 or day + 1 == days:
-            log(f"simulated {day + 1:,} of {days:,} days, {store.rows.total():,} rows")
-    store.close()
+    with Store(landing, truth, arguments) as store:
+        for day in range(arguments.days):
+            store.live(day)
+            if (day + 1) % DAYS_PER_MESSAGE == 0 or day + 1 == arguments.days:
+                log(f"simulated {day + 1:,} of {arguments.days:,} days, {store.rows.total():,} rows")
     _keep(record, {"arguments": wanted, "rows": dict(store.rows)})
-    return SimulatedStore(first_day, arguments.last_day, dict(store.rows), landing, truth)
+    return SimulatedStore(arguments.first_day, arguments.last_day, dict(store.rows), landing, truth)
 
 
 def _already_there(landing: Path, record: Path, arguments: Arguments) -> dict[str, int] | None:
@@ -112,7 +95,9 @@ def _already_there(landing: Path, record: Path, arguments: Arguments) -> dict[st
             "give the same options or choose an empty folder"
         )
     rows: dict[str, int] | None = kept["rows"]
-    days = {feed: len(list((landing / feed).glob(drops.name(feed, "*", arguments.format)))) for feed in arguments.feeds}
+    days = {
+        feed: len(list((landing / feed).glob(drops.name(feed, "*", arguments.format)))) for feed in arguments.delivered
+    }
     return rows if all(count == arguments.days for count in days.values()) else None
 
 

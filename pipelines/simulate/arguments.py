@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -15,38 +14,42 @@ from pipelines.simulate.parameters import WORLD
 
 @dataclass(frozen=True)
 class Arguments:
-    """Raises `UsageError` when out of range. `feeds` are in the order of the contracts."""
+    """`scale` 1 is about 2,000 SKUs, 60,000 customers, and in 540 days 500,000 order lines and 10 million events.
 
-    scale: float
-    days: int
-    seed: int
-    first_day: date
-    feeds: tuple[str, ...]
-    dirty: float
-    currencies: int = 1
+    `feeds` are those delivered, `dirty` the share of rows broken on purpose, `format` text (gzipped CSV and JSON
+    Lines) or parquet. With two `currencies` orders from abroad are paid in the second.
+    Raises `UsageError` when out of range.
+    """
+
+    scale: float = 0.15
+    days: int = 540
+    seed: int = 1
+    first_day: date = date(2025, 1, 1)
+    feeds: frozenset[str] = frozenset(FEEDS)
+    dirty: float = 0.0
     format: str = TEXT
+    currencies: int = 1
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.feeds) - set(FEEDS)):
+        if unknown := sorted(self.feeds - set(FEEDS)):
             raise UsageError(f"no such feed: {', '.join(unknown)}; there are {', '.join(FEEDS)}")
         if not (self.scale > 0 and self.days > 0 and self.seed >= 0 and 0 <= self.dirty <= 1):
             raise UsageError("scale and days must be above 0, the seed 0 or more, the dirty share between 0 and 1")
         if self.format not in FORMATS:
             raise UsageError(f"no such format: {self.format}; there are {', '.join(FORMATS)}")
-
         if self.currencies not in {1, 2}:
-            raise UsageError("currencies must be 1 or 2")
+            raise UsageError("the store has one currency or two")
+
+    @property
+    def delivered(self) -> tuple[str, ...]:
+        """The feeds in the order of the contracts."""
+        return tuple(feed for feed in FEEDS if feed in self.feeds)
 
     @property
     def last_day(self) -> date:
         return self.first_day + timedelta(days=self.days - 1)
 
-    @staticmethod
-    def ordered(feeds: Sequence[str] | None) -> tuple[str, ...]:
-        """The feeds in the order of the contracts, unknown names last; None means all."""
-        return tuple(FEEDS) if feeds is None else tuple(sorted(set(feeds), key=[*FEEDS, *feeds].index))
-
     def record(self) -> dict[str, Any]:
         """As JSON holds them, with the version of the generating model."""
-        given = {**asdict(self), "first_day": self.first_day.isoformat(), "feeds": list(self.feeds)}
+        given = {**asdict(self), "first_day": self.first_day.isoformat(), "feeds": list(self.delivered)}
         return {"world": WORLD, **given}

@@ -15,7 +15,7 @@ from pipelines.simulate.demand import Baskets
 from pipelines.simulate.events import visitor_ids
 from pipelines.simulate.sales import order_id
 from pipelines.simulate.streams import Bools, Ints
-from pipelines.simulate.trade import Comers, Trade
+from pipelines.simulate.trade import Trade
 from pipelines.simulate.visits import Visits
 from pipelines.simulate.vocabulary import DEPARTMENTS
 from pipelines.simulate.world import Day, World

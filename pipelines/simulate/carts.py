@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from pipelines.simulate import calendar, demand, text, visits
+from pipelines.simulate import calendar, demand, visits
 from pipelines.simulate.conversion import Chances
 from pipelines.simulate.demand import Baskets
-from pipelines.simulate.streams import Bools, Floats, Ints, Purpose, mixed
-from pipelines.simulate.vocabulary import DEPARTMENTS
+from pipelines.simulate.streams import Bools, Floats, Ints, Purpose
 from pipelines.simulate.visits import Kind, Visits
 from pipelines.simulate.world import Day, World
 
@@ -85,7 +82,7 @@ class Carts:
         """Units per SKU that carts left until the evening of `day` are expected to bring so many days later."""
         if ahead >= self._slots:
             return np.zeros(self._world.catalog.size)
-        return self._units[(day + ahead) % self._slots].copy()
+        return np.array(self._units[(day + ahead) % self._slots])
 
     def _return_days(self, day: int) -> list[int]:
         """The days on which those may come back who left a cart on `day`."""
@@ -107,7 +104,9 @@ class Carts:
         comes = rng.random(size) < chance + effect * (group == 1)
         after = rng.choice(len(own.return_days), size, p=np.array(own.return_days) / sum(own.return_days))
         back_on = np.where(comes, np.array(self._return_days(day.number))[after], -1)
-        left = Left(who, carts, chances, is_checked_out, segment, group, chance, effect, self._shelf(day.number, carts), back_on)
+        left = Left(
+            who, carts, chances, is_checked_out, segment, group, chance, effect, self._shelf(day.number, carts), back_on
+        )
         self._expect(day.number, left)
         self._wait(day.number, left)
         return left

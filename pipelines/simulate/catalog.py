@@ -139,7 +139,7 @@ class Catalog:
         """The SKUs launched by that day."""
         return np.flatnonzero(self.launch_day <= day)
 
-    def is_sold(self, day: int) -> Bools:
+    def is_sold(self, day: int | Ints) -> Bools:
         return np.asarray((self.launch_day <= day) & (day < self.end_day))
 
     def is_phased_out(self, day: int) -> Bools:

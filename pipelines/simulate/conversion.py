@@ -67,9 +67,7 @@ class Conversion:
             reach = np.cumsum(np.where(~is_same | (catalog.department == department), weight, 0.0))
             sku[here] = np.searchsorted(reach, rng.random(int(here.sum())) * reach[-1], side="right")
         sku = np.minimum(sku, catalog.size - 1)
-        quantity = rng.choice(
-            np.arange(1, len(own.demand.quantity_shares) + 1), len(sku), p=own.demand.quantity_shares
-        )
+        quantity = rng.choice(np.arange(1, len(own.demand.quantity_shares) + 1), len(sku), p=own.demand.quantity_shares)
         value = np.bincount(basket, weights=catalog.reference_pence[sku] * quantity, minlength=MONTE_CARLO_BASKETS)
         return np.sort(value)
 

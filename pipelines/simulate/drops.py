@@ -71,37 +71,57 @@ def path(landing: Path, feed: str, ds: str, format: str) -> Path:
 
 def write(target: Path, feed: str, drop: Drop, format: str) -> None:
     """Write one drop, beside and renamed."""
-    content = _parquet(feed, drop.table) if format == PARQUET else _gzipped(feed, drop)
+    content = _parquet(typed(feed, drop.table)) if format == PARQUET else _gzipped(_plain(feed, drop))
+    _put(target, content[: max(1, int(len(content) * drop.left))])
+
+
+def write_log(folder: Path, ds: str, table: pa.Table, format: str) -> None:
+    """Write a delivery that is no contracted feed: text columns without anything to quote."""
+    if format == PARQUET:
+        _put(folder / f"{ds}.parquet", _parquet(table))
+    else:
+        _put(folder / f"{ds}.csv.gz", _gzipped("\n".join(_csv_lines(table)) + "\n"))
+
+
+def _put(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(target.name + ".part")
-    beside.write_bytes(content[: max(1, int(len(content) * drop.left))])
+    beside.write_bytes(content)
     beside.replace(target)
 
 
-def _parquet(feed: str, table: pa.Table) -> bytes:
+def _parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(typed(feed, table), sink)
+    pq.write_table(table, sink)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _gzipped(feed: str, drop: Drop) -> bytes:
-    plain = (_json_lines(drop) if feed == "events" else _csv(drop)).encode()
+def _gzipped(plain: str) -> bytes:
     squeeze = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS + GZIP_HEADER)
-    return squeeze.compress(plain.replace(NOT_UTF8.encode(), LATIN_1)) + squeeze.flush()
+    return squeeze.compress(plain.encode().replace(NOT_UTF8.encode(), LATIN_1)) + squeeze.flush()
 
 
-def _csv(drop: Drop) -> str:
-    table = drop.table
+def _plain(feed: str, drop: Drop) -> str:
+    return _json_lines(drop) if feed == "events" else _csv(drop)
+
+
+def _csv_lines(table: pa.Table) -> list[str]:
+    """The header, and a line each row."""
     columns = [
         _quoted(text.column(table, name)) if name in QUOTED_COLUMNS else text.column(table, name)
         for name in table.column_names
     ]
     lines = pc.binary_join_element_wise(*columns, ",", null_handling="replace", null_replacement="").to_pylist()
+    return [",".join(table.column_names), *lines]
+
+
+def _csv(drop: Drop) -> str:
+    lines = _csv_lines(drop.table)
     for row in drop.surplus:
-        lines[row] += ",surplus"
+        lines[row + 1] += ",surplus"
     for row in drop.cut:
-        lines[row] = _half(lines[row])
-    return "\n".join([",".join(table.column_names), *lines, ""])
+        lines[row + 1] = _half(lines[row + 1])
+    return "\n".join([*lines, ""])
 
 
 def _half(line: str) -> str:

@@ -33,9 +33,7 @@ class Unannounced:
         shortest, longest = parameters.length_days
         size = last + longest + DIP_DAYS
         self.runs, self.dips = np.zeros(size), np.zeros(size)
-        cases = [
-            (start, start + length) for start in range(first, last + 1) for length in range(shortest, longest + 1)
-        ]
+        cases = [(start, start + length) for start in range(first, last + 1) for length in range(shortest, longest + 1)]
         for start, stop in cases:
             self.runs[start:stop] += 1 / len(cases)
             since = np.arange(1, DIP_DAYS)

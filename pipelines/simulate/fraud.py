@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,16 +54,7 @@ def _resellers(world: World, rng: np.random.Generator, day: Day, sold: Ints, siz
     if len(promoted) < own.reseller_lines:
         size = 0
     who = visits.shoppers(world, rng, day.number, Kind.FRAUD, np.zeros(size, dtype=np.int64))
-    members = Visits(
-        who.kind,
-        who.customer,
-        np.zeros(size, dtype=bool),
-        np.ones(size, dtype=bool),
-        who.device,
-        who.source,
-        who.start,
-        who.visitor,
-    )
+    members = replace(who, is_guest=np.zeros(size, dtype=bool), is_logged_in=np.ones(size, dtype=bool))
     lines = [rng.choice(promoted, own.reseller_lines, replace=False) for _ in range(size)]
     sku = np.concatenate([np.empty(0, np.int64), *lines])
     units = days_between(rng, own.reseller_units, len(sku))

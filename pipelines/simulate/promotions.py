@@ -63,7 +63,7 @@ class Promotions:
         """The best running discount of every SKU, 0 without one."""
         percent = np.zeros(self._catalog.size, dtype=np.int64)
         for campaign in self._campaigns:
-            if campaign.starts <= day:
+            if campaign.starts <= day <= campaign.ends:
                 percent[campaign.skus] = np.maximum(percent[campaign.skus], campaign.percent)
         return percent
 

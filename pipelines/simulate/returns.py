@@ -49,7 +49,7 @@ def follow(world: World, placed: Sales, fate: Fates, belief: ReturnBelief) -> di
     own, size, of_line = world.parameters.returns, len(placed.sku), placed.line_order
     rng = world.stream(Purpose.RETURNS, placed.day)
     rate = own.changed_mind * (1 + own.discount_weight * placed.discount / (placed.price * placed.quantity))
-    two_sizes = own.two_sizes * has_other_size(world, placed)
+    two_sizes: Floats = own.two_sizes * has_other_size(world, placed).astype(np.float64)
     chances, is_cancelled = causes(world, placed, fate, rate, two_sizes), fate.is_cancelled[of_line]
     acts = (rng.random(chances.shape) < chances) & ~is_cancelled
     is_returned, reason = np.logical_or.reduce(acts, axis=0), np.argmax(acts, axis=0)

@@ -107,9 +107,7 @@ def order_rows(world: World, placed: Sales) -> pa.Table:
             "currency": currencies(world, placed),
             "discount_amount": text.decimal(converted(voucher, rate[country]), 2),
             "shipping_amount": text.decimal(converted(shipping, rate[country]), 2),
-            "tax_amount": text.decimal(
-                converted((goods - voucher + shipping) * tax[country] // 100, rate[country]), 2
-            ),
+            "tax_amount": text.decimal(converted((goods - voucher + shipping) * tax[country] // 100, rate[country]), 2),
             "ship_country": customers.country_name(country),
             "email": emails(world, placed)[0],
             "updated_at": ordered,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from pipelines.simulate import (
     fraud,
     fulfilment,
     identity,
+    messages,
     returns,
     sales,
     text,
@@ -67,7 +71,10 @@ MEMORY = 0.05
 
 
 class Store:
-    """`rows` counts what has been delivered so far, by feed."""
+    """`rows` counts what has been delivered so far, by feed.
+
+    A second thread writes each day's files while the next day is lived.
+    """
 
     def __init__(self, landing: Path, truth: Path, arguments: Arguments) -> None:
         self._landing = landing
@@ -84,13 +91,24 @@ class Store:
         self._next_order = FIRST_ORDER_NUMBER
         self._truth = {name: TruthTable(truth / f"{name}.parquet") for name in TRUTH_TABLES}
         self._truth["sku"].add(world.catalog.truth(world.clock))
-        self.rows: Counter[str] = Counter(dict.fromkeys(arguments.feeds, 0))
+        self._messages = messages.nothing()
+        self._writer = ThreadPoolExecutor(max_workers=1)
+        self._being_written: list[Future[None]] = []
+        self.rows: Counter[str] = Counter(dict.fromkeys(arguments.delivered, 0))
 
-    def close(self) -> None:
-        for carts in self._cart_truth.rest():
-            self._truth["cart"].add(carts)
-        for table in self._truth.values():
-            table.close()
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            self._wait_for_files()
+            for carts in self._cart_truth.rest():
+                self._truth["cart"].add(carts)
+            for table in self._truth.values():
+                table.close()
 
     def live(self, number: int) -> None:
         """Let one day pass and deliver it. Days are lived in order from 0."""
@@ -105,7 +123,7 @@ class Store:
         wishes = demand.wishes_mean(world, known, discount / 100, self._shocks.factor)
         day = Day(number, on, wishes, discount, world.catalog.price_pence)
         self._demand_belief.open()
-        who, placed = self._trade(day, known)
+        who, placed, asked = self._trade(day, known)
         before = 0 if number == 0 else world.customers.size
         for feed, rows in (
             ("customers", world.customers.advance(number)),
@@ -120,8 +138,9 @@ class Store:
         self._truth["identity"].add(self._identity.new(who, placed, signed_up))
         self._return_belief.learn(number, world.customers.size)
         self._deliver(day)
+        self._messages = asked
 
-    def _trade(self, day: Day, known: Floats) -> tuple[Visits, Sales]:
+    def _trade(self, day: Day, known: Floats) -> tuple[Visits, Sales, pa.Table]:
         world, number = self._world, day.number
         returning = self._carts.expected(number - 1, 1)
         done = trade(world, day, self._carts, self._conversion, self._next_order)
@@ -136,7 +155,8 @@ class Store:
         self._tell_visits(day, done, clicked, session, placed)
         members = placed.customer[~placed.is_guest]
         np.add.at(world.customers.traits.orders, members, 1)
-        return clicked.visits, placed
+        left_sessions = session[done.comers.visits.size :][: done.left.visits.size]
+        return clicked.visits, placed, messages.rows(world, day, done.left, left_sessions)
 
     def _fulfil(self, placed: Sales) -> None:
         world = self._world
@@ -168,9 +188,7 @@ class Store:
             share = done.left.expected_units / true_mean.sum()
             self._returning_share += MEMORY * (share - self._returning_share)
         if (day.number + 1) % forecast.EVERY_DAYS == 0:
-            ahead = forecast.forecast(
-                world, day.number, belief, self._promotions, self._carts, self._returning_share
-            )
+            ahead = forecast.forecast(world, day.number, belief, self._promotions, self._carts, self._returning_share)
             self._truth["forecast"].add(ahead)
 
     def _tell_sku_day(self, day: Day, done: Trade, true: Floats, knowable: Floats, in_stock: Floats) -> None:
@@ -216,14 +234,25 @@ class Store:
 
     def _deliver(self, day: Day) -> None:
         own, ds = self._arguments, day.on.isoformat()
+        self._wait_for_files()
         left = dirt.shares_left(stream(own.seed, Purpose.FILE_CUTS, day.number), own.dirty)
-        for feed in own.feeds:
+        for feed in own.delivered:
             rng = stream(own.seed, Purpose.DIRT + list(FEEDS).index(feed), day.number)
             rows = self._world.outbox.take(feed, day.number)
             drop = dirt.spoil(rng, own.dirty, feed, ds, rows, own.format, left[feed])
             self._truth["injected"].add(drop.injected)
-            drops.write(drops.path(self._landing, feed, ds, own.format), feed, drop, own.format)
+            self._write(drops.write, drops.path(self._landing, feed, ds, own.format), feed, drop, own.format)
             self.rows[feed] += drop.rows
+        if "events" in own.feeds:
+            self._write(drops.write_log, self._landing / messages.FOLDER, ds, self._messages, own.format)
+
+    def _write(self, work: Callable[..., None], *arguments: object) -> None:
+        self._being_written.append(self._writer.submit(work, *arguments))
+
+    def _wait_for_files(self) -> None:
+        for file in self._being_written:
+            file.result()
+        self._being_written.clear()
 
 
 def found(arguments: Arguments) -> World:

@@ -10,7 +10,7 @@ from pipelines.simulate import calendar, demand, fraud, visits
 from pipelines.simulate.carts import Carts, Left
 from pipelines.simulate.conversion import Chances, Conversion, copies
 from pipelines.simulate.demand import Baskets
-from pipelines.simulate.streams import Bools, Ints, Purpose
+from pipelines.simulate.streams import Bools, Floats, Ints, Purpose
 from pipelines.simulate.visits import Kind, Visits
 from pipelines.simulate.world import Day, World
 
@@ -68,7 +68,7 @@ def trade(world: World, day: Day, carts: Carts, conversion: Conversion, next_ord
     return Trade(comers, buyers, chances, left, _others(world, day))
 
 
-def _comers(world: World, day: Day, carts: Carts, rate: demand.Floats, next_order: int) -> Comers:
+def _comers(world: World, day: Day, carts: Carts, rate: Floats, next_order: int) -> Comers:
     wanted = demand.baskets(world, world.stream(Purpose.BASKETS, day.number), rate)
     departments = world.catalog.department[wanted.sku[wanted.first]]
     buyers = visits.shoppers(world, world.stream(Purpose.BUYERS, day.number), day.number, Kind.BUYER, departments)
@@ -87,9 +87,7 @@ def _comers(world: World, day: Day, carts: Carts, rate: demand.Floats, next_orde
     return Comers(who.chosen(order), everything, sold, number, left_on[order], cart[order])
 
 
-def _leavers(
-    world: World, day: Day, carts: Carts, conversion: Conversion, comers: Comers, rate: demand.Floats
-) -> Left:
+def _leavers(world: World, day: Day, carts: Carts, conversion: Conversion, comers: Comers, rate: Floats) -> Left:
     """Carts left in their visit: candidates that find something on the shelf, thinned by their chance."""
     rng = world.stream(Purpose.LEAVERS, day.number)
     wanted = demand.baskets(world, rng, rate)

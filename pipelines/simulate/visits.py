@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import numpy as np
@@ -72,7 +72,7 @@ def in_order_of_time(visits: Visits) -> Ints:
 
 def starts(world: World, rng: np.random.Generator, size: int, day: int) -> Ints:
     hour = rng.choice(len(HOURS), size, p=np.array(HOURS) / sum(HOURS))
-    return np.minimum(hour * 3_600 + rng.integers(3_600, size=size), world.clock.length(day) - 1)
+    return np.asarray(np.minimum(hour * 3_600 + rng.integers(3_600, size=size), world.clock.length(day) - 1))
 
 
 def shoppers(world: World, rng: np.random.Generator, day: int, kind: Kind, department: Ints) -> Visits:
@@ -107,7 +107,7 @@ def bots(world: World, rng: np.random.Generator, day: int) -> Visits:
     size = int(rng.poisson(world.parameters.visits.bots * world.scale))
     who = strangers(world, day, Kind.BOT, starts(world, rng, size, day))
     visitor = mixed(world.seed, int(Kind.BOT), rng.integers(BOT_IDS, size=size))
-    return Visits(*(getattr(who, field.name) for field in fields(Visits)[:-1]), visitor)
+    return replace(who, visitor=visitor)
 
 
 def _drawn(

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pipelines.simulate import SimulatedStore, simulate
+from pipelines.simulate.arguments import Arguments
 
 FIRST_DAY = date(2025, 3, 3)
 WEEKS = 26
@@ -18,17 +19,8 @@ WEEKS = 26
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> SimulatedStore:
     folder = tmp_path_factory.mktemp("behaviour")
-    return simulate(
-        folder / "landing",
-        folder / "truth",
-        0.1,
-        7 * WEEKS,
-        3,
-        FIRST_DAY,
-        ("order_lines", "products"),
-        0.0,
-        lambda _: None,
-    )
+    arguments = Arguments(0.1, 7 * WEEKS, 3, FIRST_DAY, frozenset({"order_lines", "products"}))
+    return simulate(folder / "landing", folder / "truth", arguments, lambda _: None)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -14,6 +13,7 @@ from pipelines.home import Home
 from pipelines.ingest import ingest
 from pipelines.settings import Settings
 from pipelines.simulate import simulate, sources_yml
+from pipelines.simulate.arguments import Arguments
 
 BY_HAND = """
 copy (
@@ -42,7 +42,8 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 def test_clickstream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = Home.create(tmp_path / "home")
     (home.root / "sources.yml").write_text(sources_yml())
-    simulate(home.landing, home.root / "truth", 0.15, 180, 1, date(2025, 1, 1), ["events"], 0.0, lambda line: None)
+    arguments = Arguments(days=180, feeds=frozenset({"events"}))
+    simulate(home.landing, home.root / "truth", arguments, lambda line: None)
     settings = Settings.load(home=home.root)
     statement = BY_HAND.format(landing=home.landing, target=tmp_path / "by_hand")
     by_hand = _cpu_seconds(lambda: duckdb.connect().execute(statement))

@@ -23,6 +23,7 @@ from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
 from pipelines.ingest import LoadReport, ingest
 from pipelines.simulate import SimulatedStore, drops, faults, simulate, sources_yml
+from pipelines.simulate.arguments import Arguments
 
 FIRST_DAY, DAYS = date(2025, 3, 20), 15
 # Dirty enough that in one small store every kind comes.
@@ -69,7 +70,8 @@ def take_in(folder: Path, seed: int, dirty: float, format: str, days: int = DAYS
     """Simulate and ingest; a file that is refused as a whole is taken away, as if it came late."""
     shop = Shop(folder)
     truth, landing = folder / "truth", shop.settings.landing_folder
-    store = simulate(landing, truth, 0.02, days, seed, FIRST_DAY, None, dirty, lambda line: None, format)
+    arguments = Arguments(0.02, days, seed, FIRST_DAY, dirty=dirty, format=format)
+    store = simulate(landing, truth, arguments, lambda line: None)
     shop.settings.sources_file.write_text(sources_yml(format))
     injected = pd.read_parquet(truth / "injected.parquet")
     for cut in injected[injected["kind"] == faults.FILE_CUT_SHORT].itertuples():

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Collection
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipelines.cli import cli
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import EVENT_TYPES, FEEDS
 from pipelines.simulate import SimulatedStore, drops, simulate, sources_yml
+from pipelines.simulate.arguments import Arguments
 from pipelines.sources import load_sources
 
 SCALE, DAYS, SEED = 0.02, 60, 11
@@ -31,13 +33,14 @@ def write(
     first_day: date = FIRST_DAY,
     days: int = DAYS,
     seed: int = SEED,
-    feeds: tuple[str, ...] | None = None,
+    feeds: Collection[str] = tuple(FEEDS),
     dirty: float = 0.0,
     scale: float = SCALE,
     format: str = drops.TEXT,
 ) -> SimulatedStore:
     landing, truth = folder / "landing", folder / "truth"
-    return simulate(landing, truth, scale, days, seed, first_day, feeds, dirty, lambda _: None, format)
+    arguments = Arguments(scale, days, seed, first_day, frozenset(feeds), dirty, format)
+    return simulate(landing, truth, arguments, lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +101,8 @@ def test_another_seed_is_another_store(store: SimulatedStore, tmp_path: Path) ->
 def test_the_first_days_do_not_depend_on_how_many_follow(store: SimulatedStore, tmp_path: Path) -> None:
     first = digests(write(tmp_path, days=30).landing)
     whole, days = digests(store.landing), {str(day) for day in days_of(store)[:30]}
-    assert len(first) == 30 * len(FEEDS)
+    # The feeds, and the log of cart messages.
+    assert len(first) == 30 * (len(FEEDS) + 1)
     assert first == {name: digest for name, digest in whole.items() if Path(name).name[:10] in days}
 
 
@@ -106,7 +110,8 @@ def test_chosen_feeds_are_the_same_as_in_the_whole_store(store: SimulatedStore, 
     some = write(tmp_path, days=5, feeds=("events", "orders"))
     assert list(some.rows) == ["orders", "events"]
     written, whole = digests(some.landing), digests(store.landing)
-    assert len(written) == 10
+    # With the clicks comes the log of cart messages.
+    assert len(written) == 15
     assert written.items() <= whole.items()
 
 

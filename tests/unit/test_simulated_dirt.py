@@ -17,6 +17,7 @@ import pytest
 
 from pipelines.feeds import DATE, EVENT_TYPES, FEEDS, INSTANT, TEXT
 from pipelines.simulate import SimulatedStore, dirt, drops, faults, simulate
+from pipelines.simulate.arguments import Arguments
 
 FIRST_DAY, SEED = date(2025, 11, 3), 11
 # Dirty enough that in so few rows each kind comes.
@@ -31,7 +32,8 @@ Record = tuple[str, str, int | None, str | None]
 
 def write(folder: Path, days: int = DAYS, dirty: float = DIRTY, format: str = drops.TEXT) -> SimulatedStore:
     landing, truth = folder / "landing", folder / "truth"
-    return simulate(landing, truth, 0.02, days, SEED, FIRST_DAY, None, dirty, lambda _: None, format)
+    arguments = Arguments(0.02, days, SEED, FIRST_DAY, dirty=dirty, format=format)
+    return simulate(landing, truth, arguments, lambda _: None)
 
 
 @pytest.fixture(scope="module")
