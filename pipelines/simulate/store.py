@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +16,10 @@ from pipelines.simulate import (
     calendar,
     clicks,
     demand,
+    demand_truth,
     dirt,
     drops,
     events,
-    forecast,
     fraud,
     fulfilment,
     identity,
@@ -36,7 +35,7 @@ from pipelines.simulate.catalog import Catalog
 from pipelines.simulate.clock import Clock
 from pipelines.simulate.conversion import Conversion
 from pipelines.simulate.customers import Customers
-from pipelines.simulate.demand_belief import DemandBelief, Observed
+from pipelines.simulate.demand_truth import DemandTruth
 from pipelines.simulate.outbox import Outbox
 from pipelines.simulate.parameters import Parameters
 from pipelines.simulate.promotions import Promotions
@@ -47,8 +46,7 @@ from pipelines.simulate.stock import Stock
 from pipelines.simulate.streams import Floats, Purpose, stream
 from pipelines.simulate.trade import Trade, trade
 from pipelines.simulate.truth import TruthTable
-from pipelines.simulate.visits import HOURS, Visits
-from pipelines.simulate.vocabulary import DEPARTMENTS
+from pipelines.simulate.visits import Visits
 from pipelines.simulate.world import Day, World
 
 FIRST_ORDER_NUMBER = 100_001
@@ -66,8 +64,6 @@ TRUTH_TABLES = (
     "fraud",
     "injected",
 )
-# Of the share of units that come back for a cart: how much a day counts against the days before.
-MEMORY = 0.05
 
 
 class Store:
@@ -84,10 +80,9 @@ class Store:
         self._promotions = Promotions(seed, own, world.catalog, world.clock)
         self._shocks = Shocks(seed, own.demand)
         self._carts, self._conversion = Carts(world), Conversion(world)
-        self._demand_belief = DemandBelief(own.demand, world.catalog)
+        self._demand_truth = DemandTruth(world, self._promotions, self._carts)
         self._return_belief = ReturnBelief(own.returns, world.catalog, world.customers.size)
         self._cart_truth, self._identity = CartTruth(world), identity.IdentityMap(world)
-        self._returning_share = own.carts.return_rate
         self._next_order = FIRST_ORDER_NUMBER
         self._truth = {name: TruthTable(truth / f"{name}.parquet") for name in TRUTH_TABLES}
         self._truth["sku"].add(world.catalog.truth(world.clock))
@@ -122,7 +117,6 @@ class Store:
         known = demand.circumstances(world, number, on) * self._promotions.dip(number)
         wishes = demand.wishes_mean(world, known, discount / 100, self._shocks.factor)
         day = Day(number, on, wishes, discount, world.catalog.price_pence)
-        self._demand_belief.open()
         who, placed, asked = self._trade(day, known)
         before = 0 if number == 0 else world.customers.size
         for feed, rows in (
@@ -150,8 +144,11 @@ class Store:
         placed = sales.sales(day, done.comers, clicked.at(clicks.PURCHASE))
         self._next_order += len(placed.number)
         self._fulfil(placed)
-        world.stock.close(number, self._per_sku(done, done.comers.sold))
-        self._tell_demand(day, done, known, returning)
+        world.stock.close(number, done.units_per_sku(done.comers.sold, world.catalog.size))
+        self._truth["sku_day"].add(self._demand_truth.sku_day(day, done, known, returning))
+        self._truth["shock"].add(demand_truth.shocks(world, day, self._shocks.factor))
+        if ahead := self._demand_truth.forecast(day):
+            self._truth["forecast"].add(ahead)
         self._tell_visits(day, done, clicked, session, placed)
         members = placed.customer[~placed.is_guest]
         np.add.at(world.customers.traits.orders, members, 1)
@@ -167,62 +164,6 @@ class Store:
         fulfilment.follow(world, placed, fate, orders, lines)
         self._truth["line"].add(returns.follow(world, placed, fate, self._return_belief))
         self._truth["parcel"].add(fulfilment.truth(world, placed, fate))
-
-    def _per_sku(self, done: Trade, units: Any) -> Any:
-        return np.bincount(done.comers.wanted.sku, weights=units, minlength=self._world.catalog.size).astype(np.int64)
-
-    def _tell_demand(self, day: Day, done: Trade, known: Floats, returning: Floats) -> None:
-        """Write the SKUs' day, let the believing forecaster see it, and now and then ask for a forecast."""
-        world, comers, belief = self._world, done.comers, self._demand_belief
-        catalog, own = world.catalog, world.parameters.demand
-        discount, log_price = day.discount_percent / 100, catalog.log_price
-        expected = belief.moved(log_price, discount) * known * belief.common_factor()
-        true_mean, knowable = (demand.units(catalog, own, wishes) for wishes in (day.wishes, expected))
-        length = world.clock.length(day.number)
-        sold_at = comers.visits.start[comers.wanted.basket]
-        sold_out = world.stock.sold_out_at(comers.wanted.sku, sold_at, comers.sold, length)
-        self._tell_sku_day(day, done, true_mean + returning, knowable + returning, sold_out / length)
-        units = self._per_sku(done, comers.sold * ~comers.is_fraud)
-        belief.learn(known, log_price, discount, returning, Observed(units, _traffic_before(sold_out, length)))
-        if true_mean.any():
-            share = done.left.expected_units / true_mean.sum()
-            self._returning_share += MEMORY * (share - self._returning_share)
-        if (day.number + 1) % forecast.EVERY_DAYS == 0:
-            ahead = forecast.forecast(world, day.number, belief, self._promotions, self._carts, self._returning_share)
-            self._truth["forecast"].add(ahead)
-
-    def _tell_sku_day(self, day: Day, done: Trade, true: Floats, knowable: Floats, in_stock: Floats) -> None:
-        world, comers = self._world, done.comers
-        sold = np.flatnonzero(world.catalog.is_sold(day.number))
-        wanted, filled, fraudulent = (
-            self._per_sku(done, units)[sold]
-            for units in (comers.wanted.units, comers.sold, comers.wanted.units * comers.is_fraud)
-        )
-        on_hand = world.stock.on_hand[sold]
-        self._truth["sku_day"].add(
-            {
-                "sku": text.picked(world.catalog.sku, sold),
-                "sold_on": world.clock.dates(np.full(len(sold), day.number)),
-                "true_demand_mean": true[sold],
-                "knowable_demand_mean": knowable[sold],
-                "true_demand_units": wanted,
-                "true_fraud_units": fraudulent,
-                "true_lost_units": wanted - filled,
-                "sold_units": filled,
-                "closing_units": on_hand,
-                "is_in_stock": on_hand > 0,
-                "true_in_stock_share": in_stock[sold],
-                "true_discount_pct": day.discount_percent[sold] / 100,
-            }
-        )
-        shocks = self._shocks.factor
-        self._truth["shock"].add(
-            {
-                "day": world.clock.dates(np.full(len(shocks), day.number)),
-                "department": text.words([department.name for department in DEPARTMENTS]),
-                "true_shock": shocks,
-            }
-        )
 
     def _tell_visits(self, day: Day, done: Trade, clicked: clicks.Clicks, session: pa.Array, placed: Sales) -> None:
         world = self._world
@@ -264,13 +205,6 @@ def found(arguments: Arguments) -> World:
     stock = Stock(seed, own.stock, catalog, demand.mean_quantity(own.demand))
     outbox = Outbox(arguments.feeds)
     return World(seed, scale, arguments.currencies, own, clock, catalog, customers, stock, outbox)
-
-
-def _traffic_before(second: Any, length: int) -> Floats:
-    """The share of a day's visits that begin before that second."""
-    reached = np.concatenate([[0.0], np.cumsum(HOURS)]) / sum(HOURS)
-    share = np.interp(second / 3_600, np.arange(len(reached)), reached)
-    return np.where(second >= length, 1.0, share)
 
 
 def _calendar_rows(day: Day) -> pa.Table:

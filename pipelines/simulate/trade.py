@@ -53,6 +53,10 @@ class Trade:
     left: Left
     others: Visits
 
+    def units_per_sku(self, units: Ints, skus: int) -> Ints:
+        """Sums over the comers' entries."""
+        return np.bincount(self.comers.wanted.sku, weights=units, minlength=skus).astype(np.int64)
+
     @property
     def visits(self) -> Visits:
         return visits.together(self.comers.visits, self.left.visits, self.others)

@@ -168,7 +168,7 @@ def test_the_command_describes_a_store_that_is_already_there(tmp_path: Path) -> 
     write_truth(home / "truth")
     for day in range(2):
         drop_products(home / "landing", FIRST + timedelta(days=day), HOSTILE)
-    record = {"arguments": Arguments(0.01, 2, 1, FIRST, ("products",), 0.0).record(), "rows": {"products": 6}}
+    record = {"arguments": Arguments(0.01, 2, 1, FIRST, frozenset({"products"})).record(), "rows": {"products": 6}}
     (home / "truth" / RECORD).write_text(json.dumps(record))
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*.*")}
     options = ["--scale", "0.01", "--days", "2", "--first-day", str(FIRST), "--feeds", "products", "--home", str(home)]

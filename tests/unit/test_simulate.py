@@ -173,7 +173,7 @@ def test_the_command_writes_the_format_and_the_mapping_of_it(tmp_path: Path) -> 
     assert (source.uri, source.format) == ("events/{ds}.parquet", "parquet")
     files = [path.relative_to(tmp_path / "landing") for path in sorted((tmp_path / "landing").glob("*/*"))]
     assert [str(path) for path in files] == [
-        f"{feed}/2025-01-0{day}.parquet" for feed in ("events", "orders") for day in (1, 2)
+        f"{feed}/2025-01-0{day}.parquet" for feed in ("cart_messages", "events", "orders") for day in (1, 2)
     ]
 
 
@@ -271,7 +271,11 @@ def test_a_visit_goes_down_the_funnel(store: SimulatedStore) -> None:
     steps = complete.groupby("session_id")["event_type"].agg(set)
     assert all("page_view" in seen for seen in steps)
     assert all("product_view" in seen for seen in steps if "add_to_cart" in seen)
-    assert all("add_to_cart" in seen for seen in steps if "checkout_start" in seen)
+    # Who comes back for a cart finds it filled.
+    filled_before = [seen for seen in steps if "checkout_start" in seen and "add_to_cart" not in seen]
+    assert all("purchase" in seen for seen in filled_before)
+    carts = truth(store, "cart")
+    assert 0 < len(filled_before) <= (carts["state"].eq("abandoned") & carts["is_purchased"]).sum()
     assert all("checkout_start" in seen for seen in steps if "purchase" in seen)
     bought, carted = (sum(kind in seen for seen in steps) for kind in ("purchase", "add_to_cart"))
     assert 0 < bought < carted < len(steps)
