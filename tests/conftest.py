@@ -30,7 +30,12 @@ def shop(tmp_path: Path) -> Shop:
 
 @pytest.fixture(scope="session")
 def night_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The simulated store after one whole night with training, run by the command line. Tests only read it."""
+    """The simulated store after one whole night with training, run by the command line. Tests only read it.
+
+    The truth is not there while the night runs: whoever read it would fail here.
+    """
     home = simulated_home(tmp_path_factory.mktemp("night") / "home")
+    elsewhere = (home / "truth").rename(home.parent / "truth")
     assert nightshift(home, "run", "--train").returncode == 0
+    elsewhere.rename(home / "truth")
     return home

@@ -114,7 +114,7 @@ def message_effect(found: Findings) -> str:
         "Effect of the message, measured and planted",
         plot,
         "Message less holdout, with 95 % intervals (Newcombe), beside the mean of `knowable_message_effect` in "
-        "`cart.parquet`, which is the truth: about one interval in twenty should miss it.",
+        "`cart.parquet`, which is the truth (`CartParameters.segments`): about one interval in twenty should miss it.",
     )
 
 

@@ -111,6 +111,6 @@ def funnel(found: Findings) -> str:
     return page.figure(
         "Sessions by the furthest step reached",
         figures.bars("funnel", [step.replace("_", " ") for step in STEPS], [("sessions", reached)], notes),
-        f"Each bar counts who got at least so far (`ClickParameters.cart_share`, `checkout_share`); bots, "
-        f"{percent(bots)} of all sessions, are left out.",
+        f"Each bar counts who got at least so far (`VisitParameters.browsing`, `checkout_share`; what comes of "
+        f"carts: `CartParameters`); bots, {percent(bots)} of all sessions, are left out.",
     )
