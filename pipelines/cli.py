@@ -5,65 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from datetime import date, datetime
-from functools import wraps
-from pathlib import Path
+from datetime import date
 from typing import Any
 
 import click
 
 from pipelines import nights, status
+from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import COMMAND_OWNER, Home
 from pipelines.settings import Settings
 
-
-class Day(click.ParamType[date]):
-    """A business day, YYYY-MM-DD."""
-
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return datetime.strptime(value, "%Y-%m-%d").date()
-        except ValueError:
-            self.fail(f"{value!r} is no day; write it as YYYY-MM-DD", param, ctx)
-
-
-def _log(line: str) -> None:
-    click.echo(line, err=True)
+models_argument = click.argument("models", nargs=-1, type=click.Choice(nights.MODELS))
 
 
 def _owner() -> str:
     return f"{COMMAND_OWNER} {os.getpid()}"
-
-
-def home_options(command: Callable[..., None]) -> Callable[..., None]:
-    """`--home`, `--sources` and `--landing`, turned into `settings`."""
-
-    @click.option("--home", type=click.Path(path_type=Path), help="The data home [default: $NIGHTSHIFT_HOME or ./var].")
-    @click.option("--sources", type=click.Path(path_type=Path), help="The mapping [default: sources.yml in the home].")
-    @click.option(
-        "--landing",
-        type=click.Path(path_type=Path),
-        help="Where the store delivers [default: landing/ in the home].",
-    )
-    @wraps(command)
-    def with_settings(home: Path | None, sources: Path | None, landing: Path | None, **rest: Any) -> None:
-        command(settings=Settings.load(home, sources, landing), **rest)
-
-    return with_settings
-
-
-as_of_option = click.option(
-    "--as-of",
-    type=Day(),
-    help="The business day whose end is the night's now [default: the last day delivered].",
-)
-models_argument = click.argument("models", nargs=-1, type=click.Choice(nights.MODELS))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -125,7 +83,7 @@ def simulate(
     home = Home.create(settings.home)
     names = frozenset(name.strip() for name in feeds.split(",")) if feeds else frozenset(FEEDS)
     arguments = Arguments(scale, days, seed, first_day, names, dirty, format, currencies)
-    store = simulator.simulate(settings.landing_folder, home.root / "truth", arguments, _log)
+    store = simulator.simulate(settings.landing_folder, home.root / "truth", arguments, log)
     if not settings.sources_file.exists():
         settings.sources_file.write_text(simulator.sources_yml(format))
     click.echo(f"store: {store.first_day} to {store.last_day} in {settings.landing_folder}")
@@ -145,7 +103,7 @@ def simulate(
 @home_options
 def ingest(settings: Settings, feeds: tuple[str, ...], first: date | None, last: date | None, again: bool) -> None:
     """Load deliveries into raw/; refused rows go to quarantine/ with their reason."""
-    reports = nights.ingest(settings, feeds or None, first, last, _log, again)
+    reports = nights.ingest(settings, feeds or None, first, last, log, again)
     for report in reports:
         if report.status == "loaded":
             click.echo(
@@ -174,7 +132,7 @@ def build(settings: Settings, as_of: date | None) -> None:
 @home_options
 def train(settings: Settings, models: tuple[str, ...], as_of: date | None) -> None:
     """Train on the snapshot of a day's build; the better of model and baselines becomes champion."""
-    for report in nights.train(settings, as_of or nights.last_complete_day(settings), models or None, _log):
+    for report in nights.train(settings, as_of or nights.last_complete_day(settings), models or None, log):
         click.echo(f"{report.model}: {report.message}")
     click.echo(f"look at it with: mlflow ui --backend-store-uri {settings.mlflow_tracking_uri}")
 
@@ -216,7 +174,7 @@ def run(settings: Settings, as_of: date | None, first: date | None, is_training:
     day = as_of or nights.last_complete_day(settings)
     if first and first > day:
         raise UsageError(f"--from {first} lies after --as-of {day}")
-    nights.run(settings, first or day, day, _owner(), is_training, _log)
+    nights.run(settings, first or day, day, _owner(), is_training, log)
     click.echo(status.summary(settings))
 
 
@@ -229,7 +187,7 @@ def demo(settings: Settings, scale: float, days: int, seed: int) -> None:
     """A simulated store, taken through its nights by the DAGs under a real Airflow; what `make run` runs."""
     from pipelines.demo import run_demo
 
-    click.echo(run_demo(settings, scale, days, seed, _log))
+    click.echo(run_demo(settings, scale, days, seed, log))
 
 
 @cli.command()
@@ -240,7 +198,7 @@ def up(settings: Settings, airflow_port: int, mlflow_port: int) -> None:
     """Serve the Airflow UI, scheduler included, and the MLflow UI on this machine until Ctrl-C."""
     from pipelines import scheduler
 
-    scheduler.serve(settings, airflow_port, mlflow_port, _log)
+    scheduler.serve(settings, airflow_port, mlflow_port, log)
 
 
 @cli.command(name="status")
@@ -253,7 +211,7 @@ def show_status(settings: Settings) -> None:
 def _step(settings: Settings, as_of: date | None, step: Callable[..., Any]) -> Any:
     owner = _owner()
     try:
-        return step(settings, as_of or nights.last_complete_day(settings), owner, _log)
+        return step(settings, as_of or nights.last_complete_day(settings), owner, log)
     finally:
         Home.open(settings.home).release(owner)
 
