@@ -5,12 +5,17 @@ Only column names of the contracts and the operator's mapping expressions become
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from pipelines.feeds import DATE, INSTANT, NUMBER, TEXT, Column, Feed
 
 # A day may lie far back or ahead, as a launch does; an instant is one in the life of an online store.
 EARLIEST_DAY, EARLIEST_INSTANT, LATEST = "1990-01-01", "2000-01-01", "2100-01-01"
+_QUARTER = timedelta(minutes=15)
 # The store's clock and the delivery's day may differ a little: one day is let pass.
 DAYS_AHEAD = 1
 
@@ -31,20 +36,31 @@ def mapped(column: str) -> str:
     return f'"mapped_{column}"'
 
 
-def typed_expression(column: Column) -> str:
-    """The column in its contract type; NULL where the mapped value has none or cannot be read as it."""
-    value = mapped(column.name)
+def present_expression(column: Column) -> str:
+    """The mapped value as text without spaces around it, NULL when nothing is left; addresses without a query.
+
+    Its own step of the query, so that it is done once however often the text is looked at later.
+    """
+    text = f"{mapped(column.name)}::VARCHAR"
     if column.name == "page_url":
-        return f"nullif(trim(regexp_replace({value}::VARCHAR, '[?#].*$', '', 's')), '')"
+        text = (
+            f"(case when contains({text}, '#') then split_part(split_part({text}, '#', 1), '?', 1) "
+            f"when contains({text}, '?') then split_part({text}, '?', 1) else {text} end)"
+        )
+    # Trimming copies every value; so it is done only where there is an edge to trim, spaces beyond ASCII included.
+    has_edge = f"{text} = '' or prefix({text}, ' ') or suffix({text}, ' ') or strlen({text}) <> length({text})"
+    return f"case when {has_edge} then {_trimmed(text)} else {text} end"
+
+
+def typed_expression(column: Column) -> str:
+    """The column in its contract type, from its present text; NULL where there is none or it cannot be read as it."""
+    value = mapped(column.name)
     if column.is_personal:
         return _keyed_hash(value)
     if column.type == TEXT:
-        text = f"nullif(trim({value}::VARCHAR), '')"
-        return f"coalesce({text}, '{column.default}')" if column.default else text
-    typed = _instant(value) if column.type == INSTANT else f"try_cast({_present(value)} as {column.type})"
-    return (
-        f"coalesce({typed}, case when {_present(value)} is null then {column.default} end)" if column.default else typed
-    )
+        return f"coalesce({value}, '{column.default}')" if column.default else value
+    typed = _instant(value) if column.type == INSTANT else f"try_cast({value} as {column.type})"
+    return f"coalesce({typed}, case when {value} is null then {column.default} end)" if column.default else typed
 
 
 def reason_expression(feed: Feed, is_bulk: bool) -> str:
@@ -66,8 +82,7 @@ def own_instant(feed: Feed) -> str:
 
 def defaulted_update(feed: Feed) -> str:
     """`updated_at`, where none is given the row's own instant; one that cannot be read is left to be refused."""
-    is_absent = f"{_present(mapped('updated_at'))} is null"
-    return f"coalesce(updated_at, case when {is_absent} then {own_instant(feed)} end)"
+    return f"coalesce(updated_at, case when {mapped('updated_at')} is null then {own_instant(feed)} end)"
 
 
 def ahead_from(ds: str, is_bulk: bool) -> str:
@@ -81,22 +96,55 @@ def latest_instant(feed: Feed) -> str:
     return f"greatest({', '.join(_quoted(instants))}, NULL)" if instants else "NULL::TIMESTAMP"
 
 
-def business_day(instant: str) -> str:
-    """The store's business day of a UTC instant; the session's time zone is the store's."""
-    return f"((({instant}) at time zone 'UTC')::DATE)"
+def business_day(instant: str, steady: Sequence[SteadyClock] = ()) -> str:
+    """The store's business day of a UTC instant; the session's time zone is the store's.
+
+    `steady` are periods in which the clock does not change: there a sum does, where the time zone's rules cost
+    many times as much.
+    """
+    by_rules = f"((({instant}) at time zone 'UTC')::DATE)"
+    cases = "".join(
+        f" when {instant} >= TIMESTAMP '{period.first}' and {instant} < TIMESTAMP '{period.end}' "
+        f"then ({instant} + INTERVAL '{period.offset_seconds} seconds')::DATE"
+        for period in steady
+    )
+    return f"(case{cases} else {by_rules} end)" if cases else by_rules
+
+
+@dataclass(frozen=True)
+class SteadyClock:
+    """From `first` until before `end`, both UTC, the store's clock is so many seconds ahead of UTC."""
+
+    first: datetime
+    end: datetime
+    offset_seconds: int
+
+
+def steady_clocks(zone: ZoneInfo, first: date, last: date) -> list[SteadyClock]:
+    """The periods without a clock change between two UTC days, to the hour's quarter, in which clocks change."""
+    begins, end = datetime.combine(first, time()), datetime.combine(last, time())
+    quarters = int((end - begins) / _QUARTER)
+    periods: list[SteadyClock] = []
+    for number in range(quarters):
+        instant = begins + number * _QUARTER
+        offset = int(instant.replace(tzinfo=UTC).astimezone(zone).utcoffset().total_seconds())  # type: ignore[union-attr]
+        if periods and periods[-1].offset_seconds == offset:
+            periods[-1] = replace(periods[-1], end=instant + _QUARTER)
+        else:
+            periods.append(SteadyClock(instant, instant + _QUARTER, offset))
+    return periods
 
 
 def _quoted(names: list[str] | tuple[str, ...]) -> list[str]:
     return [f'"{name}"' for name in names]
 
 
-def _present(value: str) -> str:
-    return f"nullif(trim({value}::VARCHAR), '')"
+def _trimmed(text: str) -> str:
+    return f"nullif(trim({text}), '')"
 
 
-def _instant(value: str) -> str:
+def _instant(text: str) -> str:
     # DuckDB drops an offset when it casts text straight to TIMESTAMP, so only text in UTC may take that short way.
-    text = _present(value)
     return (
         f"case when {text} like '%Z' then try_cast({text} as TIMESTAMP)"
         f" when length({text}) = 10"
@@ -107,13 +155,12 @@ def _instant(value: str) -> str:
 
 def _keyed_hash(value: str) -> str:
     # HMAC-SHA256 (RFC 2104) from DuckDB's own sha256; getvariable keeps the key out of the statement's text.
-    text = f"nullif(lower(trim({value}::VARCHAR)), '')"
-    inner = f"unhex(sha256(getvariable('hmac_inner')::BLOB || encode({text})))"
+    inner = f"unhex(sha256(getvariable('hmac_inner')::BLOB || encode(lower({value}))))"
     return f"sha256(getvariable('hmac_outer')::BLOB || {inner})"
 
 
 def _branches(column: Column) -> list[str]:
-    name, value = f'"{column.name}"', _present(mapped(column.name))
+    name, value = f'"{column.name}"', mapped(column.name)
     branches = []
     if column.type != TEXT:
         branches.append(f"when {name} is null and {value} is not null then '{Reason.UNPARSEABLE_VALUE}:{column.name}'")

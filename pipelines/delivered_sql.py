@@ -45,6 +45,22 @@ def delivered_relation(
             return _parquet(connection, feed, source, files)
 
 
+def plain_json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
+    """The same relation for JSON Lines that are all good, at less than half the cost.
+
+    It fails on the first line that is no JSON; whether it saw every line is for the caller to count.
+    """
+    names = source.referenced_columns(feed)
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    paths = ", ".join(literal(str(file.path)) for file in files)
+    read = (
+        f"read_json([{paths}], format='newline_delimited', records=true, filename=true, "
+        f"maximum_object_size={_MAX_LINE_BYTES}, columns={{{columns}}})"
+    )
+    fields = ", ".join(f"{identifier(name)} := read.{identifier(name)}" for name in names)
+    return _select(f"struct_pack({fields})", read)
+
+
 def inner_newlines(file: DeliveredFile) -> str:
     """A scalar query: how many line ends stand inside the quoted values of a CSV file's readable records."""
     text = f"concat_ws('', {', '.join(identifier(name) for name in file.header)})"

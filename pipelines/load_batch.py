@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines import contract_sql
-from pipelines.contract_sql import Reason
+from pipelines.contract_sql import Reason, SteadyClock, steady_clocks
 from pipelines.delivered_sql import (
     REJECT_SCANS,
     REJECTS,
@@ -25,6 +25,7 @@ from pipelines.delivered_sql import (
     identifier,
     inner_newlines,
     literal,
+    plain_json_lines,
 )
 from pipelines.deliveries import DeliveredFile
 from pipelines.errors import NightshiftError
@@ -36,6 +37,8 @@ from pipelines.sources import Source, Store
 if TYPE_CHECKING:
     import pandas as pd
 
+# Most rows of a drop speak of the days around it.
+DAYS_BEFORE_A_DROP, DAYS_AFTER_A_DROP = timedelta(days=30), timedelta(days=2)
 _DUPLICATE = "duplicate"
 _EXCLUDED = "excluded"
 _REFUSED = f"refusal is not null and refusal not in ('{_DUPLICATE}', '{_EXCLUDED}')"
@@ -70,6 +73,7 @@ class Batch:
         staging: Path,
     ) -> None:
         self.feed, self.source, self.landing, self.staging = feed, source, landing, staging
+        self._store = store
         self._files: Sequence[DeliveredFile] = ()
         self._has_lines = False
         self._connection = duckdb.connect()
@@ -109,21 +113,47 @@ class Batch:
             [{"path": str(path), "ds": ds or self.source.ds} for path, ds in days.items()]
             + [{"path": "", "ds": day} for day in retired],
         )
-        self._connection.execute(f"create temp table checked as {self._checked(files)}")
-        self._add_rejected_lines()
+        if not self._read_plain_json_lines(files):
+            relation = delivered_relation(self._connection, self.feed.name, self.source, files)
+            self._connection.execute(f"create temp table checked as {self._checked(relation)}")
+            self._add_rejected_lines()
         self._refuse_swallowed_lines()
         self._give_undated_rows_a_day()
 
-    def _checked(self, files: Sequence[DeliveredFile]) -> str:
+    def _read_plain_json_lines(self, files: Sequence[DeliveredFile]) -> bool:
+        """Fill `checked` the short way; False, and nothing done, when a line needs a closer look."""
+        if self.source.format != "jsonl" or any(file.empty_lines for file in files):
+            return False
+        relation = plain_json_lines(self.feed.name, self.source, files)
+        try:
+            self._connection.execute(f"create temp table checked as {self._checked(relation)}")
+        except duckdb.Error:
+            return False
+        # A line that says no more than null would pass for a row without values.
+        rows = self._connection.execute(
+            f"select delivered_file, count(*) from checked where not starts_with(coalesce(refusal, ''), "
+            f"'{Reason.MISSING_VALUE}:') group by 1"
+        ).fetchall()
+        seen = dict(rows)
+        if any(seen.get(str(file.path), 0) != file.newlines for file in files):
+            self._connection.execute("drop table checked")
+            return False
+        return True
+
+    def _checked(self, relation: str) -> str:
         feed, source = self.feed, self.source
         expressions = source.expressions(feed.name)
         mapped = ", ".join(
             f"({expressions.get(name, 'NULL::VARCHAR')}\n) as {contract_sql.mapped(name)}" for name in feed.column_names
         )
+        present = ", ".join(
+            f"{contract_sql.present_expression(column)} as {contract_sql.mapped(column.name)}"
+            for column in feed.columns
+        )
         typed = ", ".join(f'{contract_sql.typed_expression(column)} as "{column.name}"' for column in feed.columns)
         reason = contract_sql.reason_expression(feed, source.is_bulk)
         own_instant = contract_sql.own_instant(feed)
-        instant_day = contract_sql.business_day(own_instant)
+        instant_day = contract_sql.business_day(own_instant, self._steady_clocks())
         has_update = "updated_at" in feed.column_names
         default_update = f" replace ({contract_sql.defaulted_update(feed)} as updated_at)" if has_update else ""
         days = f"select *, {contract_sql.ahead_from('ds', source.is_bulk)} as ahead_from from delivered_days"
@@ -135,15 +165,18 @@ class Batch:
         is_bulk = str(source.is_bulk).lower()
         columns = ", ".join(identifier(column.name) for column in (*feed.columns, *LINEAGE_COLUMNS))
         return f"""
-            with delivered as ({delivered_relation(self._connection, feed.name, source, files)}),
+            with delivered as ({relation}),
             mapped as (
                 select {mapped},
                     ({source.where or "true"}\n) as is_kept, delivered_source is null as is_malformed,
                     delivered_source, delivered_text, delivered_file, delivered_row
                 from (select unnest(delivered_source), * from delivered)
             ),
+            present as (
+                select mapped.* replace ({present}) from mapped
+            ),
             typed as (
-                select mapped.*, {typed} from mapped
+                select present.*, {typed} from present
             ),
             dated as (
                 select typed.*{default_update}, days.ds as delivered_ds, days.ahead_from,
@@ -162,6 +195,13 @@ class Batch:
                 end as raw_text
             from judged
         """
+
+    def _steady_clocks(self) -> list[SteadyClock]:
+        """Around the days of daily drops; bulk history may hold any instant."""
+        first, last = self._connection.execute("select min(ds), max(ds) from delivered_days").fetchall()[0]
+        if self.source.is_bulk or not self.feed.instants or first is None:
+            return []
+        return steady_clocks(self._store.zone, first - DAYS_BEFORE_A_DROP, last + DAYS_AFTER_A_DROP)
 
     def _add_rejected_lines(self) -> None:
         """Lines that are no CSV record at all come from DuckDB's own account of what it rejected."""
@@ -291,9 +331,12 @@ class Batch:
         """Write each day's Parquet and quarantine into staging; ordered by key, so equal rows give equal bytes."""
         columns = ", ".join(identifier(column.name) for column in (*self.feed.columns, *LINEAGE_COLUMNS))
         keys = ", ".join(identifier(name) for name in self.feed.key)
+        # Daily drops lie in the batch day by day; a history may be in any order, and no day should scan all of it.
+        kind, order = ("table", " order by ds") if self.source.is_bulk else ("view", "")
         self._connection.execute(
-            f"create temp table accepted as select ds, {columns} from checked where refusal is null order by ds, {keys}"
+            f"create temp {kind} accepted as select ds, {columns} from checked where refusal is null{order}"
         )
+        touched = self._touched([day.ds for day in counts])
         entries = []
         for day in counts:
             path = self.staging / f"{day.ds}.parquet"
@@ -302,7 +345,7 @@ class Batch:
                 self.write_quarantine(day.ds)
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            entry = {**asdict(day), "ds": str(day.ds), "sha256": sha256, "touched": self._touched(day.ds)}
+            entry = {**asdict(day), "ds": str(day.ds), "sha256": sha256, "touched": touched.get(day.ds, [])}
             entries.append(entry)
         return entries
 
@@ -333,15 +376,20 @@ class Batch:
     def _copy(self, select: str, path: Path) -> None:
         self._connection.execute(f"copy ({select}) to {literal(str(path))} (format parquet, compression snappy)")
 
-    def _touched(self, ds: date) -> list[str]:
-        """The business dates whose rows this day's load adds or replaces."""
-        replaced = self.staging.parent / f"ds={ds}" / "data.parquet"
-        before = f" union select business_date from read_parquet({literal(str(replaced))})" if replaced.exists() else ""
-        rows = self._connection.execute(
-            f"select business_date from (select business_date from accepted where ds = DATE '{ds}'{before}) "
-            "group by 1 order by 1"
-        ).fetchall()
-        return [str(row[0]) for row in rows]
+    def _touched(self, days: Sequence[date]) -> dict[date, list[str]]:
+        """The business dates whose rows each day's load adds or replaces, in order."""
+        before = {day: self.staging.parent / f"ds={day}" / "data.parquet" for day in days}
+        replaced = [
+            f"union select DATE '{day}', business_date from read_parquet({literal(str(path))})"
+            for day, path in before.items()
+            if path.exists()
+        ]
+        touched: dict[date, list[str]] = {}
+        for ds, business_date in self._connection.execute(
+            f"select ds, business_date from accepted {' '.join(replaced)} group by all order by all"
+        ).fetchall():
+            touched.setdefault(ds, []).append(str(business_date))
+        return touched
 
     def _number_lines(self) -> None:
         """Give refused rows their line in the file, where every record is known to be one line."""
