@@ -27,8 +27,8 @@ def test_business_days_are_those_of_the_time_zone(name: str) -> None:
     instants = [begins + number * QUARTER for number in range(96 * 370)]
     connection = duckdb.connect()
     connection.execute(f"set TimeZone = '{name}'")
-    connection.execute("create table instants as select unnest($instants) as at", {"instants": instants})
-    found = connection.execute(f"select at, {business_day('at', steady)} from instants").fetchall()
+    connection.execute("create table instants as select unnest($instants) as instant", {"instants": instants})
+    found = connection.execute(f"select instant, {business_day('instant', steady)} from instants").fetchall()
     expected = [instant.replace(tzinfo=UTC).astimezone(zone).date() for instant in instants]
     assert [day for _, day in found] == expected
     assert len(steady) == len({period.first for period in steady}) <= 4
