@@ -74,15 +74,21 @@ class Planted:
         return lines.join(parcel, on="order_id").merge(self.truth("sku"), on="sku")
 
     @cache  # noqa: B019
-    def cart_clicks(self) -> pd.DataFrame:
-        """How the visit of each cart began, by its id: device, source, log-in, and the first item put in."""
+    def visits(self) -> pd.DataFrame:
+        """What a shop sees of each visit, by its id: device, source, log-in, the first item put in, and counts."""
         files = self.landing / "events" / "*.parquet"
         query = f"""
-            SELECT session_id AS cart_id, min_by(device, occurred_at) device,
-                   min_by(traffic_source, occurred_at) source, min(occurred_at) visit_began,
-                   bool_or(customer_id IS NOT NULL AND event_type = 'page_view') is_logged_in,
-                   min_by(sku, occurred_at) FILTER (event_type = 'add_to_cart') sku,
-                   min_by(unit_price, occurred_at) FILTER (event_type = 'add_to_cart')::DOUBLE price
-            FROM read_parquet('{files}') GROUP BY 1 HAVING sku IS NOT NULL"""
+            WITH clicks AS (
+                SELECT DISTINCT ON (event_id) * FROM read_parquet('{files}')
+            )
+            SELECT session_id, min(visitor_id) AS visitor_id, max(customer_id) AS customer_id,
+                   min(device) AS device, min(traffic_source) AS source, min(occurred_at) AS visit_began,
+                   bool_or(customer_id IS NOT NULL AND event_type = 'page_view') AS is_logged_in,
+                   min_by(sku, occurred_at) FILTER (WHERE event_type = 'add_to_cart') AS sku,
+                   min_by(unit_price, occurred_at) FILTER (WHERE event_type = 'add_to_cart')::DOUBLE AS price,
+                   count(*) FILTER (WHERE event_type = 'product_view') AS views,
+                   count(*) FILTER (WHERE event_type = 'search') AS searches,
+                   count(*) FILTER (WHERE event_type = 'remove_from_cart') AS removed
+            FROM clicks GROUP BY 1"""
         with duckdb.connect(config={"threads": 2}) as connection:
-            return connection.execute(query).df().set_index("cart_id")
+            return connection.execute(query).df().set_index("session_id")
