@@ -32,7 +32,7 @@ class Planted:
         return frame.assign(**{c: pd.to_datetime(frame[c]) for c in frame if c in DATES or c.endswith("_on")})
 
     @cache  # noqa: B019
-    def landed(self, feed: str, columns: str = "*") -> pd.DataFrame:
+    def landed(self, feed: str, columns: str = "* EXCLUDE (filename)") -> pd.DataFrame:
         """All rows delivered of a feed, with the day of their delivery as `ds`."""
         files = self.landing / feed / "*.parquet"
         query = f"SELECT {columns}, filename FROM read_parquet('{files}', filename = true)"

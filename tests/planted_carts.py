@@ -32,10 +32,9 @@ DAYS_OPEN = 9
 
 @cache
 def carts(store: Planted) -> pd.DataFrame:
-    """Every cart; the features are those named in `LOG_ODDS`, missing for SKUs whose usual price is not known."""
+    """All carts but the last; the features are those of `LOG_ODDS`, missing where the usual price is not known."""
     found = store.truth("cart").join(store.visits().drop(columns="visitor_id"), on="cart_id").copy()
-    # Clicks that arrive after the last day are not seen.
-    found = found.dropna(subset=["sku"])
+
     local = found["visit_began"].dt.tz_convert("Europe/London")
     # Hours since midnight, which on the two days of a year when the clocks change are not those they show.
     found["hour"] = (local - local.dt.normalize()) // pd.Timedelta(hours=1)
@@ -53,6 +52,8 @@ def carts(store: Planted) -> pd.DataFrame:
     found["low_stock"] = ((closing > 0) & (closing <= 3)).astype(float)
     found["free_shipping"] = (found["cart_value"] >= 50).astype(float)
     found["log_odds"] = INTERCEPT + sum(found[name] * weight for name, weight in LOG_ODDS.items())
+    # Of the last three days not all clicks have arrived.
+    found = found[found["on"] <= store.last_day - pd.Timedelta(days=3)]
     return found.assign(is_bought_at_once=found["state"] == "purchased")
 
 

@@ -18,9 +18,8 @@ WEEKDAYS = (1.15, 1.05, 1.00, 0.95, 0.95, 0.80, 1.10)
 # Quantities 1 to 4 with shares 0.82, 0.12, 0.04, 0.02.
 MEAN_QUANTITY = 0.82 + 0.12 * 2 + 0.04 * 3 + 0.02 * 4
 MEAN_SQUARE = 0.82 + 0.12 * 4 + 0.04 * 9 + 0.02 * 16
-# Left carts come back with 0.12 times the odds to be bought at once. A third are in the experiment (0.92 members,
-# 0.5 logged in or else 0.35 at the checkout, 0.55 with consent), half of those get the message, which adds 0.4 or so.
-RETURNING = 0.12 * (1 + 0.92 * (0.5 + 0.5 * 0.35) * 0.55 * 0.5 * 0.4)
+# Left carts come back with 0.12 times the odds to be bought at once, more by what messages add.
+RETURNING = 0.12
 RETURN_DAYS = (0.40, 0.22, 0.14, 0.10, 0.07, 0.04, 0.03)
 
 
@@ -117,9 +116,20 @@ def rebuilt(store: Planted) -> tuple[np.ndarray, np.ndarray]:
     returning = np.zeros_like(with_second)
     # Only what is on the shelf can be put in a cart.
     carted = with_second * np.nan_to_num(matrix(store, "true_in_stock_share"))
+    carted *= _by_messages(store)[:, None]
     for after, share in enumerate(RETURN_DAYS, start=1):
         returning[after:] += RETURNING * share * carted[:-after]
     return direct, with_second + returning
+
+
+def _by_messages(store: Planted) -> np.ndarray:
+    """What messages make of the carts that come back, by days: less and less, as fewer customers are new."""
+    carts = store.truth("cart").query("state == 'abandoned'")
+    usual = carts["knowable_purchase_probability_idle"]
+    added = carts["knowable_message_effect"].where(carts["experiment_group"] == "treatment", 0.0)
+    spell = (carts["started_at"] - store.first_day).dt.days // 28
+    factor = 1 + added.groupby(spell).sum() / usual.groupby(spell).sum()
+    return factor.reindex(np.arange(store.days) // 28, method="nearest").to_numpy()
 
 
 def _siblings(skus: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

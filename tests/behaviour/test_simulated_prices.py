@@ -65,8 +65,6 @@ def test_a_sku_is_active_while_it_is_sold(planted: Planted) -> None:
     sold = planted.truth("sku_day").merge(planted.truth("sku")[["sku", "launched_on", "last_sold_on"]], on="sku")
     assert (sold["sold_on"] <= sold["last_sold_on"]).all()
     assert (~products["is_active"]).any()
-    lines = planted.truth("line").merge(planted.truth("sku")[["sku", "last_sold_on"]], on="sku")
-    assert (lines["ordered_on"] <= lines["last_sold_on"]).all()
 
 
 def test_the_last_day_is_announced_45_days_ahead(planted: Planted) -> None:
