@@ -133,3 +133,10 @@ def test_forecasts_are_made_every_28_days_for_28_days(planted: Planted) -> None:
     evenings = planted.dates[27::28]
     assert sorted(found["as_of"].unique()) == list(evenings)
     assert set((found["forecast_date"] - found["as_of"]).dt.days) == set(range(1, 29))
+
+
+def test_the_closed_day_is_foreseen(planted: Planted) -> None:
+    found = planted.truth("forecast")
+    closed = found[found["forecast_date"].dt.strftime("%m-%d") == "12-25"]
+    assert len(closed) > 0
+    assert closed["knowable_demand_mean"].max() == 0

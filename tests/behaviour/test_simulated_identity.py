@@ -77,3 +77,8 @@ def test_most_people_who_come_often_have_several_visitor_ids(planted: Planted) -
     assert often["nunique"].mean() > 3
     # On each of three devices there may be as many as half years have begun.
     assert by_person["nunique"].max() <= 3 * (planted.days // 180 + 2)
+
+
+def test_no_stranger_comes_under_a_customer_s_visitor_id(planted: Planted) -> None:
+    strangers = planted.truth("session")[lambda f: f["true_customer_id"].isna()]
+    assert not strangers["visitor_id"].isin(_owners(planted, "visitor_id").index).any()

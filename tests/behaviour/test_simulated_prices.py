@@ -89,3 +89,8 @@ def test_skus_end_at_the_published_pace(planted: Planted) -> None:
 def _with_ends(store: Planted) -> pd.DataFrame:
     products = store.landed("products", "sku, is_active, attributes, launched_on AS told_launch")
     return products.merge(store.truth("sku")[["sku", "launched_on", "last_sold_on"]], on="sku")
+
+
+def test_no_sale_comes_after_the_last_day(planted: Planted) -> None:
+    lines = planted.truth("line").merge(planted.truth("sku")[["sku", "last_sold_on"]], on="sku")
+    assert (lines["ordered_on"] <= lines["last_sold_on"]).all()

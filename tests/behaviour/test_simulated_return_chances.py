@@ -88,3 +88,12 @@ def _z_of_auc(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.nd
     yes, no = one if other is None else (one[0] - other[0], one[1] - other[1])
     chance = 0.5 if other is None else 0.0
     return float((yes.mean() - chance) / np.sqrt(yes.var() / len(yes) + no.var() / len(no)))
+
+
+def test_what_is_known_at_the_order_foresees_the_carriers_peak(planted: Planted) -> None:
+    lines = planted_returns.lines(planted)
+    more = lines["knowable_return_probability_at_shipment"] - lines["knowable_return_probability_at_order"]
+    # Parcels leave after a day or two: the peak begins three days before Black Friday and ends on 28 December.
+    for first, last in (("2025-11-23", "2025-11-24"), ("2025-12-27", "2025-12-28")):
+        edge = more[lines["ordered_on"].between(first, last)]
+        assert abs(edge.mean() / (edge.std() / np.sqrt(len(edge)))) < LIMIT
