@@ -28,13 +28,14 @@ def test_lines_come_back_as_often_as_could_be_known(planted: Planted, when: str)
         _assert_calibrated(rows, column)
 
 
-@pytest.mark.parametrize("when", WHEN)
-@pytest.mark.parametrize("slice_", ["has_two_sizes", "department", "is_guest", "is_late", "is_offer", "is_often"])
+KNOWN_AT_ONCE = ("has_two_sizes", "department", "is_guest", "is_offer", "is_often")
+SLICES = [*((when, slice_) for when in WHEN for slice_ in KNOWN_AT_ONCE), ("at_delivery", "is_late")]
+
+
+@pytest.mark.parametrize(("when", "slice_"), SLICES)
 def test_chances_hold_in_every_slice_that_is_known(planted: Planted, when: str, slice_: str) -> None:
     lines = planted_returns.lines(planted)
     lines = lines.assign(is_offer=lines["discount"] > 0.05, is_often=_has_returned_often(lines))
-    if slice_ == "is_late" and when != "at_delivery":
-        pytest.skip("before the delivery nobody knows whether it is late")
     for _, rows in lines.groupby(slice_):
         _assert_calibrated(rows, f"knowable_return_probability_{when}")
 
