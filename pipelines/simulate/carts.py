@@ -164,4 +164,6 @@ class Carts:
             np.concatenate([np.empty(0, np.int64), *(getattr(part, name) for part in parts)])
             for name in ("left_on", "cart")
         )
-        return Returning(again, demand.together(demand.NO_BASKETS, *(part.carts for part in parts)), left_on, cart)
+        carts = demand.together(demand.NO_BASKETS, *(part.carts for part in parts))
+        still_sold = carts.kept(carts.units * world.catalog.is_sold(day)[carts.sku])
+        return Returning(again, still_sold, left_on, cart)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipelines.simulate import text
 from pipelines.simulate.clock import Clock
 from pipelines.simulate.parameters import Parameters
-from pipelines.simulate.streams import Bools, Floats, Ints, Purpose, mixed, shares, stream
+from pipelines.simulate.streams import OF_CUSTOMERS, Bools, Floats, Ints, Purpose, mixed, shares, stream
 from pipelines.simulate.vocabulary import DEPARTMENTS, FIRST_NAMES, LAST_NAMES, MAIL_DOMAINS, REGIONS
 
 SIGN_UP_DAYS = 540
@@ -138,7 +138,7 @@ class Customers:
     def cookie(self, index: Ints, device: Ints, day: int) -> Ints:
         """The number of the visitor id under which a customer's browser is known on that day."""
         age = (day + index * 37) // self._parameters.cookie_days
-        return mixed(self._seed, index, device, age)
+        return mixed(self._seed, OF_CUSTOMERS, index, device, age)
 
     def country(self, index: Ints) -> pa.Array:
         return text.chosen(self._countries, self.traits.country[index])

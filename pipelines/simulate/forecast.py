@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.simulate import demand, text
+from pipelines.simulate import calendar, demand, text
 from pipelines.simulate.calendar import MONDAY
 from pipelines.simulate.carts import Carts
 from pipelines.simulate.demand_belief import DemandBelief
@@ -61,7 +61,7 @@ def forecast(
     unannounced = Unannounced(own.promotions, own.demand)
     skus = np.flatnonzero(catalog.is_sold(day))
     direct: list[Floats] = []
-    total = np.empty((HORIZON_DAYS, catalog.size))
+    total, waiting = np.empty((HORIZON_DAYS, catalog.size)), np.zeros(catalog.size)
     days = own.carts.return_days
     for ahead, (percent, dip_factor) in enumerate(promotions.ahead(day, HORIZON_DAYS), start=1):
         on = world.clock.date(day + ahead)
@@ -72,7 +72,11 @@ def forecast(
         units = demand.units(catalog, own.demand, mean * belief.common_factor(ahead))
         direct.append(units)
         later = sum(days[after - 1] / sum(days) * direct[ahead - 1 - after] for after in range(1, min(ahead, 8)))
-        total[ahead - 1] = units + carts.expected(day, ahead) + returning_share * later
+        # Who would come back on a closed day comes the day after.
+        waiting = waiting + later
+        is_open = calendar.is_open(on)
+        total[ahead - 1] = units + carts.expected(day, ahead) + returning_share * waiting * is_open
+        waiting = waiting * (not is_open)
     return {
         "as_of": world.clock.dates(np.full(HORIZON_DAYS * len(skus), day)),
         "sku": text.picked(catalog.sku, np.tile(skus, HORIZON_DAYS)),

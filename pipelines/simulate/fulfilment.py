@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -91,13 +92,16 @@ def late_chance_when_ordered(world: World, placed: Sales) -> Floats:
     """The same while carrier and service are not yet chosen, by the country and the season alone."""
     own, country = world.parameters.orders, country_index(world, placed)
     weights = np.array([share for _, share, _ in own.carriers])
-    is_peak = np.full(len(country), calendar.is_peak(world.clock.date(placed.day)))
+    first, last = own.ship_days
+    ship_days = [calendar.is_peak(world.clock.date(placed.day + after)) for after in range(first, last + 1)]
+    services = ((True, own.express_share), (False, 1 - own.express_share))
     chance = np.zeros(len(country))
-    for carrier, weight in enumerate(weights / weights.sum()):
-        for is_express, share in ((True, own.express_share), (False, 1 - own.express_share)):
-            express = np.full(len(country), is_express)
-            mean = _mean_transit(own, country, np.full(len(country), carrier), express, is_peak)
-            chance += weight * share * late_chance(own, mean, express)
+    for (carrier, weight), (is_express, share), is_peak in product(
+        enumerate(weights / weights.sum()), services, ship_days
+    ):
+        express, peak = np.full(len(country), is_express), np.full(len(country), is_peak)
+        mean = _mean_transit(own, country, np.full(len(country), carrier), express, peak)
+        chance += weight * share / len(ship_days) * late_chance(own, mean, express)
     return chance
 
 

@@ -78,7 +78,8 @@ class Stock:
         """
         slots = (day + 1 + np.arange(days)) % MOST_DAYS_AHEAD
         arrived = np.cumsum(self._purchased[slots] + self._given_back[slots], axis=0)
-        units = (self.on_hand + arrived)[:, sku]
+        is_sold = np.stack([self._catalog.is_sold(day + ahead) for ahead in range(1, days + 1)])
+        units = ((self.on_hand + arrived) * is_sold)[:, sku]
         sold = np.maximum(self._daily_sales[sku], 0.0) * np.arange(1, days + 1)[:, None]
         return np.where(units > 0, pdtr(np.maximum(units - 1, 0), sold), 0.0)
 

@@ -17,6 +17,10 @@ Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 
+# Whose visitor ids are numbered: what keeps one kind apart from another.
+OF_CUSTOMERS, OF_STRANGERS, OF_BOTS = 1, 2, 3
+
+
 class Purpose(IntEnum):
     """The numbers are part of every store ever written: add, never renumber."""
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from pipelines.simulate.streams import Bools, Ints, mixed, shares
+from pipelines.simulate.streams import OF_BOTS, OF_STRANGERS, Bools, Ints, mixed, shares
 from pipelines.simulate.world import World
 
 # Relative number of visits that begin in each hour of the day.
@@ -98,7 +98,7 @@ def strangers(world: World, day: int, kind: Kind, start: Ints) -> Visits:
     size, number = len(start), np.arange(len(start))
     none = np.zeros(size, dtype=bool)
     desktop, direct = np.full(size, 1), np.full(size, 1)
-    visitor = mixed(world.seed, int(kind), day, number)
+    visitor = mixed(world.seed, OF_STRANGERS, int(kind), day, number)
     return Visits(np.full(size, kind), np.full(size, STRANGER), none, none, desktop, direct, start, visitor)
 
 
@@ -106,7 +106,7 @@ def bots(world: World, rng: np.random.Generator, day: int) -> Visits:
     """Visits of programs: a few visitor ids that come again and again."""
     size = int(rng.poisson(world.parameters.visits.bots * world.scale))
     who = strangers(world, day, Kind.BOT, starts(world, rng, size, day))
-    visitor = mixed(world.seed, int(Kind.BOT), rng.integers(BOT_IDS, size=size))
+    visitor = mixed(world.seed, OF_BOTS, rng.integers(BOT_IDS, size=size))
     return replace(who, visitor=visitor)
 
 
@@ -123,7 +123,7 @@ def _drawn(
     device = rng.choice(len(own.devices), size, p=shares(own.devices)[1])
     source = rng.choice(len(own.sources), size, p=shares(own.sources)[1])
     known = customer >= 0
-    unknown = mixed(world.seed, int(kind), day, np.arange(size))
+    unknown = mixed(world.seed, OF_STRANGERS, int(kind), day, np.arange(size))
     visitor = np.where(known, world.customers.cookie(np.maximum(customer, 0), device, day), unknown)
     return Visits(
         np.full(size, kind),

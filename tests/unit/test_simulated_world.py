@@ -14,7 +14,7 @@ from pipelines.simulate.parameters import WORLD, Parameters
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulated_store.md"
 # SHA-256 of names and unpacked bytes of the drops of 30 days at scale 0.02, seed 7.
-DROPS = {"2": "HASH"}
+DROPS = {"2": "1008135126b08bdb58b6c857a77ed0bdd690e79eeabdf28e5847476a90f54b7c"}
 
 
 def test_the_page_states_every_parameter_and_its_default() -> None:
