@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# Every step is a Python of its own: let it find what the one before compiled, whatever the machine's habit.
+export PYTHONDONTWRITEBYTECODE :=
 
 BIN := .venv/bin
 NIGHTSHIFT_HOME ?= var

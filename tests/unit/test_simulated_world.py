@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
+import subprocess
 from dataclasses import fields
 from pathlib import Path
 
-from pipelines.simulate import simulate
-from pipelines.simulate.arguments import Arguments
+import pytest
+from shop import NIGHTSHIFT
+
 from pipelines.simulate.parameters import WORLD, Parameters
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulated_store.md"
@@ -27,9 +30,12 @@ def test_the_page_states_every_parameter_and_its_default() -> None:
     assert stated == in_force
 
 
-def test_the_frozen_world_keeps_its_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cores", [1, None], ids=["one core", "all cores"])
+def test_the_frozen_world_keeps_its_bytes(tmp_path: Path, cores: int | None) -> None:
+    mine = sorted(os.sched_getaffinity(0))[:cores]
+    command = [NIGHTSHIFT, "simulate", "--home", tmp_path, "--scale", "0.02", "--days", "30", "--seed", "7"]
+    subprocess.run(command, check=True, preexec_fn=lambda: os.sched_setaffinity(0, mine), capture_output=True)
     landing = tmp_path / "landing"
-    simulate(landing, tmp_path / "truth", Arguments(0.02, 30, 7), lambda _: None)
     digest = hashlib.sha256()
     for path in sorted(landing.rglob("*.gz")):
         digest.update(str(path.relative_to(landing)).encode() + gzip.decompress(path.read_bytes()))
