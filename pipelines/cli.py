@@ -12,6 +12,7 @@ import click
 
 from pipelines import nights, status
 from pipelines.cli_options import Day, as_of_option, home_options, log
+from pipelines.cli_quarantine import quarantine
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import COMMAND_OWNER, Home
@@ -32,6 +33,9 @@ def cli() -> None:
     A night is: ingest, build, score, export, publish. `nightshift run` does all of it for a day; the other
     commands do one step each. A first look: nightshift init, nightshift simulate, nightshift run --train.
     """
+
+
+cli.add_command(quarantine)
 
 
 @cli.command()

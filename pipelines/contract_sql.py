@@ -31,6 +31,21 @@ class Reason(StrEnum):
     CONFLICTING_KEY = "conflicting_key"
 
 
+# What whoever maps the store, or delivers it, can do about each reason.
+REMEDIES = {
+    Reason.MALFORMED_LINE: "the line is no record: have its quotes, number of columns, JSON or encoding mended",
+    Reason.MISSING_VALUE: "a required value is empty: map what holds it, as by coalesce(...), or have it delivered",
+    Reason.UNPARSEABLE_VALUE: "the value does not read as the column's type: convert it in `select`, as by "
+    "strptime(...) for a date or replace(...) for a decimal comma",
+    Reason.OUT_OF_RANGE: "no such value can be, as a negative price or an instant after its delivery: look at unit, "
+    "sign and time zone in `select`, or have it corrected",
+    Reason.UNKNOWN_VALUE: "the contract does not know the value: translate it in `select` by case ... when ... end, or "
+    "have the store correct it",
+    Reason.CONFLICTING_KEY: "rows share a key and contradict each other, none of them newer: map `updated_at` to the "
+    "time of the change, or have each key delivered once",
+}
+
+
 def mapped(column: str) -> str:
     """The name of a contract column as the mapping left it, before it has a type."""
     return f'"mapped_{column}"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import Any
 import duckdb
 from filelock import FileLock
 
-from pipelines import ledger, quality
+from pipelines import ledger, quality, quarantine
 from pipelines.deliveries import Delivery, examine, file_stamp, find_deliveries
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home, move_durably
-from pipelines.load_batch import Batch, DayCounts
+from pipelines.load_batch import Batch
 from pipelines.personal_data import PersonalDataKey, load_key
 from pipelines.settings import Settings
 from pipelines.sources import Source, Sources, load_sources
@@ -51,16 +51,18 @@ def ingest(
     last: date | None,
     log: Log,
     again: bool = False,
+    days: Collection[date] | None = None,
 ) -> list[LoadReport]:
     """Load the feeds' deliveries of the business days `first` to `last`, bulk history always whole.
 
+    With `days`, only those of them are loaded.
     Loading the same bytes again changes nothing, unless `again` asks for it. Raises `NightshiftError` when a file
     is damaged, a mapping does not fit or too many rows are refused; nothing of that batch is loaded then.
     """
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
     key = load_key(home, settings)
-    return [_ingest_feed(home, settings, sources, key, name, first, last, log, again) for name in feeds or FEEDS]
+    return [_ingest_feed(home, settings, sources, key, name, first, last, log, again, days) for name in feeds or FEEDS]
 
 
 def _ingest_feed(
@@ -73,6 +75,7 @@ def _ingest_feed(
     last: date | None,
     log: Log,
     again: bool,
+    days: Collection[date] | None,
 ) -> LoadReport:
     source = sources.feeds.get(name)
     if source is None:
@@ -81,7 +84,8 @@ def _ingest_feed(
     folder = home.raw / name
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".load.lock", mode=0o600):
-        deliveries = find_deliveries(source, landing, first, last)
+        found = find_deliveries(source, landing, first, last)
+        deliveries = [delivery for delivery in found if days is None or delivery.ds is None or delivery.ds in days]
         late = _late_days(deliveries, source, first, last)
         if not deliveries:
             return LoadReport(name, "late", f"no file for {source.uri} in {landing}", late_days=late)
@@ -175,7 +179,7 @@ def _load(
             batch.read(files, days, retired)
             batch.mark_duplicates()
             counts = batch.counts()
-            _check_limits(home, settings, feed, source, batch, counts)
+            quarantine.check_limits(home, settings, batch, counts)
             quality.check_raw_batch(home, feed.name, batch)
             entries = batch.write(counts)
         _refuse_changed_files(group, landing)
@@ -199,23 +203,6 @@ def _refuse_changed_files(group: Sequence[_Stamped], landing: Path) -> None:
                 raise NightshiftError(f"{stamp['name']}: it changed while it was read; load it when it is complete")
 
 
-def _check_limits(
-    home: Home, settings: Settings, feed: Feed, source: Source, batch: Batch, counts: Sequence[DayCounts]
-) -> None:
-    share = settings.quarantine_max_share if source.max_quarantine_share is None else source.max_quarantine_share
-    for day in counts:
-        refused = day.rows_quarantined
-        if refused > settings.quarantine_max_rows and refused > share * day.rows_in:
-            path = home.quarantine / feed.name / f"refused-{day.ds}.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            move_durably(batch.write_quarantine(day.ds), path)
-            top = ", ".join(f"{reason} {count:,}" for reason, count in batch.top_reasons(day.ds))
-            raise NightshiftError(
-                f"{feed.name} {day.ds}: {refused:,} of {day.rows_in:,} rows refused, over the limit of {share:.1%}, "
-                f"so the day is not loaded: {top}; see {path}"
-            )
-
-
 def _make_visible(home: Home, feed: Feed, staging: Path, entries: Sequence[dict[str, Any]]) -> None:
     for entry in entries:
         ds = entry["ds"]
@@ -228,6 +215,7 @@ def _make_visible(home: Home, feed: Feed, staging: Path, entries: Sequence[dict[
         target = home.raw / feed.name / f"ds={ds}" / "data.parquet"
         target.parent.mkdir(exist_ok=True)
         move_durably(staging / f"{ds}.parquet", target)
+    quarantine.sample_file(home, feed.name).unlink(missing_ok=True)
 
 
 def _record(

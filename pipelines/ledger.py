@@ -97,6 +97,15 @@ def partitions(home: Home, feed: str) -> dict[date, Partition]:
     return dict(sorted(found.items()))
 
 
+def delivered_names(home: Home, feed: str) -> dict[date, list[str]]:
+    """The files that each business day was last loaded from; of bulk history all its files."""
+    return {
+        date.fromisoformat(entry["ds"]): [file["name"] for file in entry["files"] or event["files"]]
+        for event in events(home, f"loads/{feed}")
+        for entry in event["partitions"]
+    }
+
+
 ROW_COUNTS = ("rows_in", "rows_loaded", "rows_duplicate", "rows_quarantined", "rows_excluded")
 
 

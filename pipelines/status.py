@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import ledger, nights
+from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.settings import Settings
 from pipelines.sources import load_sources
@@ -28,13 +30,24 @@ def report(settings: Settings) -> str:
     """The whole state on one screen."""
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
+    loaded = {feed: list(ledger.partitions(home, feed).values()) for feed in FEEDS}
+    table = _feed_table({feed: loaded[feed] for feed in sources.feeds})
+    sections = [f"home: {home.root}", _render(table), _quarantine_line(loaded)]
+    if off := nights.switched_off(sources):
+        sections.append(f"off for want of feeds: {'; '.join(off)}")
+    sections += [_build_line(home), *(_export_line(latest) for latest in _latest_exports(home))]
+    sections.append(_champion_line(home))
+    sections += _failures(home)
+    return "\n".join(section for section in sections if section)
+
+
+def _feed_table(loaded: Mapping[str, Sequence[ledger.Partition]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("feed", "days", "first", "last", "loaded at (UTC)"):
         table.add_column(name, no_wrap=True)
     for name in ("rows", "duplicate", "quarantined"):
         table.add_column(name, justify="right", no_wrap=True)
-    for feed in sources.feeds:
-        parts = list(ledger.partitions(home, feed).values())
+    for feed, parts in loaded.items():
         if not parts:
             table.add_row(feed, "0", "-", "-", "never", "0", "0", "0")
             continue
@@ -44,19 +57,18 @@ def report(settings: Settings) -> str:
         loaded_at = max(part.loaded_at for part in parts)[:16].replace("T", " ")
         days = f"{len(parts):,}"
         table.add_row(feed, days, str(parts[0].ds), str(parts[-1].ds), loaded_at, *(f"{count:,}" for count in sums))
-    sections = [f"home: {home.root}", _render(table)]
-    if off := nights.switched_off(sources):
-        sections.append(f"off for want of feeds: {'; '.join(off)}")
-    sections += [_build_line(home), *(_export_line(latest) for latest in _latest_exports(home))]
-    sections.append(_champion_line(home))
-    sections += _failures(home)
-    return "\n".join(section for section in sections if section)
+    return table
 
 
 def _render(table: Table) -> str:
     text = StringIO()
     Console(file=text, width=120).print(table)
     return text.getvalue().rstrip()
+
+
+def _quarantine_line(loaded: Mapping[str, Sequence[ledger.Partition]]) -> str:
+    rows = sum(part.rows_quarantined for parts in loaded.values() for part in parts)
+    return f"quarantine: {rows:,} rows refused; see: nightshift quarantine list" if rows else ""
 
 
 def _build_line(home: Home) -> str:

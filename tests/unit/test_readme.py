@@ -30,6 +30,8 @@ COMMANDS = [line.split("#")[0] for line in _shell_lines() if line.startswith(".v
 def test_a_command_of_the_pages_exists_with_its_options(line: str) -> None:
     _, name, *arguments = shlex.split(line)
     command = cli.commands[name]
+    if isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
     options = {option for parameter in command.params for option in parameter.opts}
     assert {argument for argument in arguments if argument.startswith("--")} <= options
 
@@ -43,9 +45,15 @@ def test_make_targets_of_the_readme_exist() -> None:
     assert set(re.findall(r"`make ([a-z-]+)`", PAGES[0].read_text())) <= targets
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
-def test_every_command_teaches(name: str) -> None:
-    command = cli.commands[name]
+def _every_command(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in sorted(group.commands.items()):
+        yield f"{prefix}{name}", command
+        if isinstance(command, click.Group):
+            yield from _every_command(command, f"{prefix}{name} ")
+
+
+@pytest.mark.parametrize(("name", "command"), list(_every_command(cli)))
+def test_every_command_teaches(name: str, command: click.Command) -> None:
     assert command.help
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name not in ("airflow_port", "mlflow_port"):
