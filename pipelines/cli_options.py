@@ -31,11 +31,6 @@ def log(line: str) -> None:
     click.echo(line, err=True)
 
 
-def visible(text: str) -> str:
-    """Text from outside on one line: what would steer a terminal, or hide, is written out as its escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def home_options(command: Callable[..., None]) -> Callable[..., None]:
     """`--home`, `--sources` and `--landing`, turned into `settings`."""
 

@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from pipelines import quarantine as refused
-from pipelines.cli_options import Day, home_options, log, visible
+from pipelines.cli_options import Day, home_options, log
 from pipelines.contract_sql import REMEDIES, Reason
-from pipelines.errors import NightshiftError
+from pipelines.errors import NightshiftError, visible
 from pipelines.feeds import FEEDS
 from pipelines.home import COMMAND_OWNER, Home
 from pipelines.ledger import Partition

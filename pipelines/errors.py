@@ -7,7 +7,7 @@ class NightshiftError(Exception):
     """The data, a check or the state of the home is at fault (exit status 1)."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+        super().__init__(visible(message[:_LONGEST]) + ("..." if len(message) > _LONGEST else ""))
 
 
 class HomeBusyError(NightshiftError):
@@ -18,7 +18,6 @@ class UsageError(NightshiftError):
     """The command or a setting was given wrongly (exit status 2)."""
 
 
-def one_line(text: str) -> str:
-    """What can be shown on a terminal: deliveries may hold line ends and control sequences, and be very long."""
-    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text[:_LONGEST])
-    return shown + ("..." if len(text) > _LONGEST else "")
+def visible(text: str) -> str:
+    """Text from outside on one line: what would steer a terminal, or hide, is written out as its escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
