@@ -24,15 +24,18 @@ def _customers(store: Planted) -> pd.DataFrame:
 
 @cache
 def _expected_orders(store: Planted) -> pd.Series:
-    """Each day's orders by people, dealt to those who may come by their rates; tastes even out."""
+    """Each day's orders by people, dealt to those who may come by their rates and tastes."""
     customers, orders = _customers(store), store.orders()
     who = store.buyers().dropna()
     day = orders.loc[who.index, "ordered_at"].dt.tz_convert("Europe/London").dt.tz_localize(None).dt.normalize()
-    counts = day.value_counts()
+    drawn_by = store.truth("cart").dropna(subset=["order_id"]).set_index("order_id")["department"]
+    # Resellers have no cart in the truth and are drawn as if for clothing.
+    department = drawn_by.reindex(who.index).fillna("Clothing")
     expected = pd.Series(0.0, index=customers.index)
-    for on, count in counts.items():
+    for (on, name), count in day.groupby([day, department]).size().items():
         is_here = (customers["comes_from"] <= on) & (customers["true_churned_on"] > on)
-        rate = customers["true_rate"].where(is_here, 0.0)
+        likes = np.where(customers["true_favourite"] == name, 4.0, 1.0)
+        rate = (customers["true_rate"] * likes).where(is_here, 0.0)
         expected += count * rate / rate.sum()
     return expected
 
