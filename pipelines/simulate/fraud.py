@@ -40,7 +40,7 @@ def attempts(world: World, day: Day) -> tuple[Visits, Baskets]:
     for _ in range(bursts):
         orders = int(days_between(rng, own.card_testing_orders, 1)[0])
         starts.append(rng.integers(20 * BURST_SECONDS) + np.sort(rng.integers(BURST_SECONDS, size=orders)))
-        skus.append(np.full(orders, rng.choice(cheapest)))
+        skus.append(rng.choice(cheapest, orders))
     start, sku = np.concatenate(starts), np.concatenate(skus)
     testers = visits.strangers(world, day.number, Kind.FRAUD, start)
     tested = Baskets(np.arange(len(sku)), sku, np.ones(len(sku), dtype=np.int64), len(sku))

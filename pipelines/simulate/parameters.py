@@ -210,7 +210,7 @@ class CartParameters:
 @dataclass(frozen=True)
 class FraudParameters:
     card_testing_daily: float = 1 / 20  # bursts a day
-    card_testing_orders: tuple[int, int] = (20, 45)  # of a burst, one unit of one of the cheapest SKUs each
+    card_testing_orders: tuple[int, int] = (20, 45)  # tried in a burst, one unit of one of the cheapest SKUs each
     card_testing_cancelled: float = 0.9
     reseller_daily: float = 1 / 7
     reseller_lines: int = 3

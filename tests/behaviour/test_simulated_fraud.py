@@ -32,19 +32,21 @@ def test_cards_are_tested_in_bursts_of_tiny_orders_within_an_hour(planted: Plant
     lines = planted.lines().set_index("order_id").loc[orders.index]
     assert len(lines) == len(orders)
     assert (lines["quantity"] == 1).all()
-    assert lines["sku"].groupby(bursts).nunique().max() == 1
+    assert lines["sku"].groupby(bursts).nunique().max() <= 10
     times = orders["ordered_at"].groupby(bursts)
     # Each visit takes a minute or so to pay.
     assert (times.max() - times.min()).max() < pd.Timedelta(minutes=75)
-    # 20 to 45 attempts, of which as many become orders as the shelf holds units.
-    days = planted.truth("sku_day").set_index(["sku", "sold_on"])
-    places = pd.MultiIndex.from_frame(lines[["sku", "ordered_on"]]).unique()
-    tried = days.loc[places, "true_fraud_units"]
-    assert len(tried) == bursts.nunique()
-    assert tried.between(20, 45).all()
-    has_all = days.loc[places, "true_lost_units"] == 0
-    orders_of = lines.groupby(["sku", "ordered_on"]).size().reindex(places)
-    assert (orders_of[has_all] == tried[has_all]).all()
+    # 20 to 45 attempts, of which as many become orders as the shelves hold units; days with a reseller apart.
+    days = planted.truth("sku_day").groupby("sold_on")[["true_fraud_units", "true_lost_units"]].sum()
+    resellers = planted.lines()[lambda f: f["order_id"].isin(_orders(planted, "reseller").index)]
+    on = lines["ordered_on"].groupby(bursts).first()
+    on = on[~on.isin(resellers["ordered_on"]) & ~on.duplicated(keep=False)]
+    tried, made = days["true_fraud_units"].loc[on].to_numpy(), bursts.value_counts().loc[on.index].to_numpy()
+    assert len(on) > 0
+    assert (tried >= 20).all()
+    assert (tried <= 45).all()
+    assert (made <= tried).all()
+    assert made.sum() > 0.5 * tried.sum()
 
 
 def test_card_testers_are_strangers_who_choose_something_cheap(planted: Planted) -> None:
