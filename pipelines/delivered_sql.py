@@ -14,6 +14,7 @@ import duckdb
 from pipelines.deliveries import DeliveredFile
 from pipelines.errors import UsageError
 from pipelines.feeds import FEEDS
+from pipelines.mapping_sql import column_structure
 from pipelines.sources import Source
 
 REJECTS = "csv_rejects"
@@ -87,7 +88,7 @@ def _csv(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
 
 
 def _json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
-    structure = literal(json.dumps(dict.fromkeys(source.referenced_columns(feed), "VARCHAR")))
+    structure = literal(json.dumps(column_structure(source.referenced_paths(feed))))
     dialect = f"columns={{'line': 'VARCHAR'}}, delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false"
     parsed = f"case when ltrim(read.line) like '{{%' then try(from_json(read.line, {structure})) end"
     lines = _select(parsed, _read_csv(files, dialect), text="read.line")

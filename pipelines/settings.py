@@ -6,6 +6,8 @@ A setting is an environment variable `NIGHTSHIFT_<NAME>`; a command's options wi
 from __future__ import annotations
 
 import os
+import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipelines.errors import UsageError
 
 PREFIX = "NIGHTSHIFT_"
+# Told to dbt and to the tests, which read them themselves.
+_NO_SETTINGS = re.compile("WAREHOUSE$|TEST_")
 
 
 class Settings(BaseSettings):
@@ -64,6 +68,7 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, home: Path | None = None, sources: Path | None = None, landing: Path | None = None) -> Settings:
         """The environment's settings under a command's options; a bad one raises a `UsageError` naming it."""
+        _refuse_unknown_settings()
         given = {"home": home, "sources": sources, "landing": landing}
         try:
             return cls.model_validate(cls().model_dump() | {name: path for name, path in given.items() if path})
@@ -81,3 +86,14 @@ class Settings(BaseSettings):
         ours = {f"{PREFIX}{name}": str(path) for name, path in paths.items() if path is not None}
         inherited = {name: value for name, value in os.environ.items() if has_key or name != f"{PREFIX}PII_KEY"}
         return {**inherited, **ours, **extra}
+
+
+def _refuse_unknown_settings() -> None:
+    """A mistyped name would leave the setting at its default without a word."""
+    known = [f"{PREFIX}{name}".upper() for name in Settings.model_fields]
+    for variable in sorted(os.environ):
+        name = variable.upper()
+        if not name.startswith(PREFIX) or name in known or _NO_SETTINGS.match(name.removeprefix(PREFIX)):
+            continue
+        nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise UsageError(f"setting {variable}: there is none of this name; the nearest is {nearest}")

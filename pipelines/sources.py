@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -10,16 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-import duckdb
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipelines.errors import UsageError
 from pipelines.feeds import FEEDS
+from pipelines.mapping_sql import ColumnPath, column_paths, column_structure, parse_expression
+from pipelines.strict_yaml import load_yaml
 
 DS = "{ds}"
-# They see more than the row, or make several rows of one.
-_REFUSED_FUNCTIONS = {"current_setting", "getenv", "getvariable", "query", "query_table", "unnest"}
 
 
 class Store(BaseModel):
@@ -82,8 +79,12 @@ class Source(BaseModel):
 
     def referenced_columns(self, feed: str) -> list[str]:
         """The file's columns that the mapping needs, in order of first mention."""
+        return list(dict.fromkeys(path[0] for path in self.referenced_paths(feed)))
+
+    def referenced_paths(self, feed: str) -> list[ColumnPath]:
+        """The same with the fields that are read of a column that holds objects."""
         texts = [*self.expressions(feed).values(), *([self.where] if self.where else [])]
-        return list(dict.fromkeys(name for text in texts for name in _references(text)))
+        return list(dict.fromkeys(path for text in texts for path in column_paths(text)))
 
 
 class Sources(BaseModel):
@@ -97,77 +98,78 @@ class Sources(BaseModel):
 
     @model_validator(mode="after")
     def _mapping(self) -> Sources:
-        for feed, source in self.feeds.items():
-            if feed not in FEEDS:
-                raise ValueError(f"feeds.{feed}: no such feed; there are {', '.join(FEEDS)}")
-            for column, expression in source.select.items():
-                if column not in FEEDS[feed].column_names:
-                    known = ", ".join(FEEDS[feed].column_names)
-                    raise ValueError(f"feeds.{feed}.select.{column}: no such column; there are {known}")
-                _parse(f"feeds.{feed}.select.{column}", expression)
-            if source.where:
-                _parse(f"feeds.{feed}.where", source.where)
-            _check_required(feed, source)
+        problems = [problem for feed, source in self.feeds.items() for problem in _feed_problems(feed, source)]
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
 
 def load_sources(path: Path) -> Sources:
     """Read and check a sources.yml. Raises `UsageError` naming the file, the feed and the column at fault."""
+    content = read_sources(path)
     try:
-        content = yaml.safe_load(path.read_text())
+        return Sources.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {mapping_problems(error)[0]}") from None
+
+
+def read_sources(path: Path) -> Any:
+    """The content of a sources.yml as it was written. Raises `UsageError` when it is no YAML."""
+    try:
+        return load_yaml(path.read_text())
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; nightshift init writes one to start from") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as text: {error}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: not readable as YAML: {error}") from None
+
+
+def mapping_problems(error: ValidationError) -> list[str]:
+    """What is wrong with a sources.yml, one line each: the place, then what is wrong there."""
+    lines = []
+    for found in error.errors():
+        where = ".".join(str(part) for part in found["loc"])
+        message = found["msg"].removeprefix("Value error, ")
+        lines += [f"{where}: {message}"] if where else message.splitlines()
+    return lines
+
+
+def _feed_problems(feed: str, source: Source) -> Iterator[str]:
+    if feed not in FEEDS:
+        yield f"feeds.{feed}: no such feed; there are {', '.join(FEEDS)}"
+        return
+    known = FEEDS[feed].column_names
+    unparsed = []
+    for column, expression in source.select.items():
+        if column not in known:
+            yield f"feeds.{feed}.select.{column}: no such column; there are {', '.join(known)}"
+        unparsed += list(_expression_problems(f"feeds.{feed}.select.{column}", expression))
+    if source.where:
+        unparsed += list(_expression_problems(f"feeds.{feed}.where", source.where))
+    yield from unparsed
+    yield from _contract_problems(feed, source)
+    if not unparsed and source.format == "jsonl":
+        try:
+            column_structure(source.referenced_paths(feed))
+        except ValueError as error:
+            yield f"feeds.{feed}: {error}"
+
+
+def _expression_problems(where: str, expression: str) -> Iterator[str]:
     try:
-        return Sources.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{path}: {where + ': ' if where else ''}{message}") from None
+        parse_expression(where, expression)
+    except ValueError as error:
+        yield str(error)
 
 
-def _check_required(feed: str, source: Source) -> None:
+def _contract_problems(feed: str, source: Source) -> Iterator[str]:
     if source.select:
         for column in FEEDS[feed].columns:
             if column.required and column.default is None and column.name not in source.select:
-                raise ValueError(f"feeds.{feed}.select: the required column {column.name} is not mapped")
+                yield f"feeds.{feed}.select: the required column {column.name} is not mapped"
     if source.is_bulk and FEEDS[feed].is_snapshot and source.ds is None:
-        raise ValueError(f"feeds.{feed}: state the day of this snapshot beside the uri, as ds: YYYY-MM-DD")
-
-
-def _parse(where: str, expression: str) -> Any:
-    statement = f"select ({expression}\n)"
-    row = duckdb.execute("select json_serialize_sql($sql)", {"sql": statement}).fetchone()
-    tree = json.loads(row[0]) if row else {}
-    if tree.get("error"):
-        raise ValueError(f"{where}: not a SQL expression: {tree['error_message']}")
-    selected = [statement["node"].get("select_list", []) for statement in tree["statements"]]
-    if [len(columns) for columns in selected] != [1] or any(_nodes(tree, "SUBQUERY")):
-        raise ValueError(f"{where}: one expression over the file's own columns, without a subquery")
-    for function in _nodes(tree, "FUNCTION"):
-        if function["function_name"] in _REFUSED_FUNCTIONS:
-            raise ValueError(f"{where}: {function['function_name']}() may not stand in a mapping")
-    return tree
-
-
-def _nodes(tree: Any, kind: str) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        if tree.get("class") == kind:
-            yield tree
-        for child in tree.values():
-            yield from _nodes(child, kind)
-    elif isinstance(tree, list):
-        for child in tree:
-            yield from _nodes(child, kind)
-
-
-def _references(expression: str) -> list[str]:
-    names = [node["column_names"] for node in _nodes(_parse("expression", expression), "COLUMN_REF")]
-    return [parts[0] for parts in names]
+        yield f"feeds.{feed}: state the day of this snapshot beside the uri, as ds: YYYY-MM-DD"
 
 
 def day_pattern(uri: str) -> re.Pattern[str]:

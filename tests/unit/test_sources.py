@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+from shop import Shop
 
 from pipelines.errors import UsageError
-from pipelines.sources import load_sources
+from pipelines.settings import Settings
+from pipelines.sources import Sources, load_sources, mapping_problems
 
 STORE = "version: 1\nstore: {name: s, timezone: Europe/London, currency: GBP, country: GB}\n"
 
@@ -73,6 +76,15 @@ def _customers(select: str) -> str:
             STORE + "feeds: {customers: {uri: c.csv, format: csv, wher: x}}",
             "feeds.customers.wher: extra inputs",
         ),
+        (
+            STORE + "feeds:\n  customers: {uri: c.csv, format: csv}\n  customers: {uri: d.csv, format: csv}",
+            "line 5, column 3: the key 'customers' stands here a second time",
+        ),
+        (_customers("country: a, country: b"), "the key 'country' stands here a second time"),
+        (
+            _customers("country: land, region: land.region").replace("csv", "jsonl"),
+            "feeds.customers: land is read both whole and by its fields; for a field write land ->> '$.field'",
+        ),
     ],
 )
 def test_a_wrong_mapping_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -88,3 +100,102 @@ def test_the_columns_a_mapping_needs_are_read_from_its_expressions(tmp_path: Pat
     text = _customers("country: 'upper(\"Land name\")', region: 'max(r) over (partition by id)'")
     source = load_sources(_write(tmp_path, text)).feeds["customers"]
     assert source.referenced_columns("customers") == ["id", "Land name", "r"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "columns"),
+    [
+        ("list_filter(x, y -> y > 1)", ["x"]),
+        ("list_filter(x, lambda y: y > floor)", ["x", "floor"]),
+        ("list_reduce(x, (a, b) -> a + b + z)", ["x", "z"]),
+        ("[y * 2 for y in x if y > 1]", ["x"]),
+        # Outside of its lambda the same name is a column, and a path may start at a parameter.
+        ("list_transform(x, Y -> y.price)[1] + y", ["x", "y"]),
+        ("list_transform(x, y -> list_filter(y, z -> z > w))", ["x", "w"]),
+        # An arrow that no function of lists is given takes a field out of JSON.
+        ("j -> '$.a'", ["j"]),
+        ("(j -> k)::VARCHAR", ["j", "k"]),
+    ],
+)
+def test_the_parameter_of_a_lambda_is_no_column(tmp_path: Path, expression: str, columns: list[str]) -> None:
+    source = load_sources(_write(tmp_path, _customers(f'country: "{expression}"'))).feeds["customers"]
+    assert source.referenced_columns("customers") == ["id", *columns]
+
+
+def test_a_mapping_with_a_lambda_is_taken_in(shop: Shop) -> None:
+    last = "list_filter(string_split(country, '|'), part -> part <> '')[-1]"
+    shop.map(customers=f'{{uri: c.csv, format: csv, select: {{customer_id: id, created_at: t, country: "{last}"}}}}')
+    shop.deliver("c.csv", "id,t,country\n1,2024-07-01,Europe|GB|\n")
+    shop.ingest("customers")
+    assert shop.raw("customers", "country") == [("GB",)]
+
+
+def test_every_problem_of_a_mapping_is_known_not_only_the_first() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Sources.model_validate(
+            {
+                "version": 1,
+                "store": {"name": "s", "timezone": "Europe/London", "currency": "GBP", "country": "GB"},
+                "feeds": {
+                    "customers": {"uri": "c.csv", "format": "csv", "select": {"colour": "c", "country": "upper("}},
+                    "orderz": {"uri": "o.csv", "format": "csv"},
+                },
+            }
+        )
+    places = [problem.partition(": ")[0] for problem in mapping_problems(caught.value)]
+    assert places == [
+        "feeds.customers.select.colour",
+        "feeds.customers.select.country",
+        "feeds.customers.select",
+        "feeds.orderz",
+    ]
+
+
+def test_a_merged_mapping_may_be_changed(tmp_path: Path) -> None:
+    text = STORE + "feeds:\n  customers: &c {uri: c.csv, format: csv}\n  shipments: {<<: *c, uri: s.csv}"
+    assert load_sources(_write(tmp_path, text)).feeds["shipments"].uri == "s.csv"
+
+
+def test_fields_of_json_objects_are_read_by_their_path(shop: Shop) -> None:
+    select = (
+        "{customer_id: customer.id, created_at: customer.since, country: customer.address.country, "
+        "region: \"tags ->> '$[0].name'\", attributes: extra}"
+    )
+    shop.map(customers=f"{{uri: c.jsonl, format: jsonl, select: {select}}}")
+    rows = [
+        '{"customer": {"id": 1, "since": "2024-07-01", "address": {"country": "GB", "street": "secret"}}, '
+        '"tags": [{"name": "north"}], "extra": {"b": [1, 2]}}',
+        # An object that is absent, or is none, holds no value; the line is still one of JSON.
+        '{"customer": {"id": 2, "since": "2024-07-01", "address": "nowhere"}}',
+        '{"customer": 3}',
+    ]
+    shop.deliver("c.jsonl", "".join(f"{row}\n" for row in rows))
+    shop.ingest("customers")
+    assert shop.raw("customers", "customer_id, country, region, attributes") == [
+        ("1", "GB", "north", '{"b":[1,2]}'),
+        ("2", None, None, None),
+    ]
+    assert shop.quarantined("customers") == [(3, "missing_value", "customer_id")]
+    assert "secret" not in str(shop.raw("customers"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("NIGHTSHIFT_HORIZONDAYS", "NIGHTSHIFT_HORIZON_DAYS"),
+        ("NIGHTSHIFT_LANDINGS", "NIGHTSHIFT_LANDING"),
+        ("nightshift_treads", "NIGHTSHIFT_THREADS"),
+    ],
+)
+def test_a_mistyped_setting_is_named_with_the_nearest_one(
+    monkeypatch: pytest.MonkeyPatch, variable: str, nearest: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(UsageError, match=f"setting {variable}: .*; the nearest is {nearest}$"):
+        Settings.load()
+
+
+def test_what_dbt_and_the_tests_are_told_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTSHIFT_WAREHOUSE", "w.duckdb")
+    monkeypatch.setenv("NIGHTSHIFT_TEST_DATA", "data")
+    assert Settings.load().seed == 7
