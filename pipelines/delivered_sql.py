@@ -7,7 +7,9 @@ Every relation has `delivered_source` (a struct of the file's columns, or NULL w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 
@@ -21,6 +23,8 @@ REJECTS = "csv_rejects"
 REJECT_SCANS = "csv_reject_scans"
 # A byte that no valid delivery holds as such: a control character cannot stand in JSON text unescaped.
 _NO_DELIMITER = "\x01"
+# What DuckDB's CSV reader says of a line end that is not the one it took the file's first lines to end with.
+_MIXED_LINE_ENDS = "state machine reached an invalid state"
 _MAX_LINE_BYTES = 16 << 20
 
 
@@ -62,18 +66,34 @@ def plain_json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) 
     return _select(f"struct_pack({fields})", read)
 
 
-def inner_newlines(file: DeliveredFile) -> str:
+def inner_newlines(file: DeliveredFile, delimiter: str) -> str:
     """A scalar query: how many line ends stand inside the quoted values of a CSV file's readable records."""
     text = f"concat_ws('', {', '.join(identifier(name) for name in file.header)})"
     return (
         f"(select coalesce(sum(length({text}) - length(replace({text}, chr(10), ''))), 0)::BIGINT "
-        f"from {_read_csv([file], _csv_dialect(file.header), is_keeping_rejects=False)})"
+        f"from {_read_csv([file], _csv_dialect(file.header, delimiter), is_keeping_rejects=False)})"
     )
 
 
-def _csv_dialect(header: Sequence[str]) -> str:
+def one_line(error: duckdb.Error) -> str:
+    """What DuckDB says, without the options and remedies that it lists on lines of their own."""
+    return str(error).splitlines()[0]
+
+
+def mixed_line_ends(error: duckdb.Error) -> str | None:
+    """The file whose lines do not all end alike, and the remedy, if that is what DuckDB stumbled over."""
+    file = re.search(r"^\s*file = (.+)$", str(error), re.MULTILINE)
+    if _MIXED_LINE_ENDS not in str(error) or file is None:
+        return None
+    return (
+        f"{Path(file[1]).name}: its lines end in different ways (LF, CR LF, CR) outside of quotation marks; "
+        "write it with one line end and deliver it again"
+    )
+
+
+def _csv_dialect(header: Sequence[str], delimiter: str) -> str:
     columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header) + "}"
-    return f"columns={columns}, delim=',', quote='\"', escape='\"', header=true"
+    return f"columns={columns}, delim={literal(delimiter)}, quote='\"', escape='\"', header=true"
 
 
 def _csv(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
@@ -82,7 +102,7 @@ def _csv(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
         by_header.setdefault(file.header, []).append(file)
     selects = []
     for header, members in by_header.items():
-        read = _read_csv(members, _csv_dialect(header))
+        read = _read_csv(members, _csv_dialect(header, source.delimiter))
         selects.append(_select(_struct(feed, source, header, members[0].path.name), read))
     return " union all by name ".join(selects)
 

@@ -93,7 +93,7 @@ def examine(path: Path, landing: Path, source: Source) -> DeliveredFile:
     if source.format == "parquet":
         _examine_parquet(path, name)
         return DeliveredFile(path)
-    return _examine_text(path, name, source.format)
+    return _examine_text(path, name, source)
 
 
 def _examine_parquet(path: Path, name: str) -> None:
@@ -103,26 +103,34 @@ def _examine_parquet(path: Path, name: str) -> None:
         raise NightshiftError(f"{name}: no whole Parquet file: {str(error).splitlines()[0]}") from None
 
 
-def _examine_text(path: Path, name: str, format: str) -> DeliveredFile:
-    newlines, empty, total, tail, start = 0, 0, 0, b"", b""
+def _examine_text(path: Path, name: str, source: Source) -> DeliveredFile:
+    newlines, empty, tail, start = 0, 0, b"", b""
+    for chunk in plain_chunks(path, name):
+        if len(start) < _CHUNK:
+            start += chunk
+        newlines += chunk.count(b"\n")
+        empty += len(_EMPTY_LINE.findall(tail + chunk))
+        tail = chunk[-2:] if chunk[-1:] == b"\r" else chunk[-1:]
+    if start and tail[-1:] != b"\n":
+        raise NightshiftError(f"{name}: does not end with a newline, so it was cut short; deliver it again")
+    header = _csv_header(start, name, source.delimiter) if source.format == "csv" else ()
+    return DeliveredFile(path, header, newlines, empty)
+
+
+def plain_chunks(path: Path, name: str) -> Iterator[bytes]:
+    """A text file's bytes, unpacked. Raises `NightshiftError` naming a file that is damaged or unpacks without end."""
+    total = 0
     try:
-        for chunk in _plain_chunks(path):
-            if len(start) < _CHUNK:
-                start += chunk
-            newlines += chunk.count(b"\n")
-            empty += len(_EMPTY_LINE.findall(tail + chunk))
+        for chunk in _unpacked(path):
             total += len(chunk)
-            tail = chunk[-2:] if chunk[-1:] == b"\r" else chunk[-1:]
             if total > max(_MAX_PLAIN_BYTES, path.stat().st_size * _MAX_RATIO):
                 raise NightshiftError(f"{name}: unpacks to more than {_MAX_RATIO} times its size; refused as a bomb")
+            yield chunk
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
         raise NightshiftError(f"{name}: damaged archive ({error}); ask for it to be delivered again") from None
-    if total and tail[-1:] != b"\n":
-        raise NightshiftError(f"{name}: does not end with a newline, so it was cut short; deliver it again")
-    return DeliveredFile(path, _csv_header(start, name) if format == "csv" else (), newlines, empty)
 
 
-def _plain_chunks(path: Path) -> Iterator[bytes]:
+def _unpacked(path: Path) -> Iterator[bytes]:
     if path.suffix in (".zst", ".zstd"):
         yield from _zstd_chunks(path)
         return
@@ -145,12 +153,12 @@ def _zstd_chunks(path: Path) -> Iterator[bytes]:
         raise EOFError("its last frame breaks off")
 
 
-def _csv_header(start: bytes, name: str) -> tuple[str, ...]:
+def _csv_header(start: bytes, name: str, delimiter: str) -> tuple[str, ...]:
     if not start:
         raise NightshiftError(f"{name}: is empty; a day without rows still carries the header line")
     try:
         text = start.decode("utf-8-sig", errors="replace")
-        header = tuple(next(csv.reader(io.StringIO(text, newline=""))))
+        header = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)))
     except (csv.Error, StopIteration):
         raise NightshiftError(f"{name}: its first line is no CSV header") from None
     if len({name.lower() for name in header}) != len(header) or not all(header):

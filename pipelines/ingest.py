@@ -13,6 +13,7 @@ import duckdb
 from filelock import FileLock
 
 from pipelines import ledger, quality, quarantine
+from pipelines.delivered_sql import mixed_line_ends, one_line
 from pipelines.deliveries import Delivery, examine, file_stamp, find_deliveries
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
@@ -21,6 +22,7 @@ from pipelines.load_batch import Batch
 from pipelines.personal_data import PersonalDataKey, load_key
 from pipelines.settings import Settings
 from pipelines.sources import Source, Sources, load_sources
+from pipelines.transcode import in_utf8
 
 Log = Callable[[str], None]
 # Small daily files load fastest many at a time; large ones are held to what memory takes.
@@ -133,7 +135,7 @@ def _changed(
     loaded = ledger.partitions(home, feed.name)
     last = ledger.latest(home, f"loads/{feed.name}")
     known = {entry["fingerprint"] for entry in last["partitions"]} if last and last["is_bulk"] else set()
-    mapping = [repr(feed), source.model_dump(mode="json"), sources.store.timezone, key.id]
+    mapping = [repr(feed), source.model_dump(mode="json", exclude_defaults=True), sources.store.timezone, key.id]
     changed = []
     for delivery in deliveries:
         stamps = [file_stamp(path, landing) for path in delivery.paths]
@@ -173,7 +175,8 @@ def _load(
     staging.mkdir()
     try:
         days = {path: stamped.delivery.ds for stamped in group for path in stamped.delivery.paths}
-        files = [examine(path, landing, source) for path in days]
+        days, folder = in_utf8(days, landing, source, staging / "utf-8")
+        files = [examine(path, folder, source) for path in days]
         retired = list(ledger.partitions(home, feed.name)) if source.is_bulk else []
         with Batch(settings, feed, source, sources.store, key, landing, staging) as batch:
             batch.read(files, days, retired)
@@ -188,8 +191,9 @@ def _load(
     except duckdb.Error as error:
         names = ", ".join(str(stamped.stamps[0]["name"]) for stamped in group[:3])
         more = f" and {len(group) - 3} more" if len(group) > 3 else ""
-        message = str(error).splitlines()[0]
-        raise NightshiftError(f"{feed.name}: {names}{more}: {message}") from error
+        raise NightshiftError(
+            f"{feed.name}: {mixed_line_ends(error) or f'{names}{more}: {one_line(error)}'}"
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return entries

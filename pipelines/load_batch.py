@@ -30,6 +30,7 @@ from pipelines.delivered_sql import (
 from pipelines.deliveries import DeliveredFile
 from pipelines.errors import NightshiftError
 from pipelines.feeds import LINEAGE_COLUMNS, Feed
+from pipelines.number_sql import mapped_expression
 from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
 from pipelines.sources import Source, Store
@@ -144,7 +145,9 @@ class Batch:
         feed, source = self.feed, self.source
         expressions = source.expressions(feed.name)
         mapped = ", ".join(
-            f"({expressions.get(name, 'NULL::VARCHAR')}\n) as {contract_sql.mapped(name)}" for name in feed.column_names
+            f"{mapped_expression(source, column, expressions.get(column.name, 'NULL::VARCHAR'))}"
+            f" as {contract_sql.mapped(column.name)}"
+            for column in feed.columns
         )
         present = ", ".join(
             f"{contract_sql.present_expression(column)} as {contract_sql.mapped(column.name)}"
@@ -233,7 +236,9 @@ class Batch:
             count, line = found.get(str(file.path), (0, 1))
             unseen = file.newlines - 1 - count - file.empty_lines
             if unseen > 0:
-                inner = self._connection.execute(f"select {inner_newlines(file)}").fetchall()[0][0]
+                inner = self._connection.execute(f"select {inner_newlines(file, self.source.delimiter)}").fetchall()[0][
+                    0
+                ]
                 if unseen > inner:
                     raise NightshiftError(
                         f"{file.path.name}: {unseen - inner:,} of its lines vanish behind a quotation mark that is not "

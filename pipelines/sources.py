@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,6 +17,7 @@ from pipelines.mapping_sql import ColumnPath, column_paths, column_structure, pa
 from pipelines.strict_yaml import load_yaml
 
 DS = "{ds}"
+UTF_8: Final = "utf-8"
 
 
 class Store(BaseModel):
@@ -47,7 +48,8 @@ class Source(BaseModel):
 
     `select` maps a contract column to a SQL expression over the file's columns; without it the file's columns
     carry the contract's names. Expressions see every row of the delivery (window functions may look across
-    them) before `where` drops rows. `ds` states the day of a snapshot feed's bulk history.
+    them) before `where` drops rows. `ds` states the day of a snapshot feed's bulk history. `decimal` and
+    `thousands` hold for what a numeric contract column is mapped to, as long as that is text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,20 @@ class Source(BaseModel):
     where: str | None = None
     ds: date | None = None
     max_quarantine_share: Annotated[float | None, Field(ge=0, le=1)] = None
+    # How a CSV file is written; the other formats leave no choice.
+    delimiter: Annotated[str, Field(pattern=r"""^[^"\r\n\x01]$""")] = ","
+    encoding: Literal["utf-8", "latin-1", "windows-1252", "utf-16"] = UTF_8
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", " ", "'", "\u00a0", "\u202f"] | None = None
+
+    @model_validator(mode="after")
+    def _dialect(self) -> Source:
+        for name in ("delimiter", "encoding", "decimal", "thousands"):
+            if self.format != "csv" and name in self.model_fields_set:
+                raise ValueError(f"{name} is for csv; {self.format} files have one notation only")
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands and decimal cannot both be {self.decimal!r}")
+        return self
 
     @property
     def is_bulk(self) -> bool:
