@@ -14,8 +14,6 @@ from pathlib import Path
 import duckdb
 
 from pipelines.deliveries import DeliveredFile
-from pipelines.errors import UsageError
-from pipelines.feeds import FEEDS
 from pipelines.mapping_sql import column_structure
 from pipelines.sources import Source
 
@@ -40,7 +38,7 @@ def identifier(name: str) -> str:
 def delivered_relation(
     connection: duckdb.DuckDBPyConnection, feed: str, source: Source, files: Sequence[DeliveredFile]
 ) -> str:
-    """A select over the files. Raises `UsageError` when a column that the mapping needs is in none of them."""
+    """A select over the files; a column that the mapping reads and a file lacks is NULL there."""
     match source.format:
         case "csv":
             return _csv(feed, source, files)
@@ -103,7 +101,7 @@ def _csv(feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
     selects = []
     for header, members in by_header.items():
         read = _read_csv(members, _csv_dialect(header, source.delimiter))
-        selects.append(_select(_struct(feed, source, header, members[0].path.name), read))
+        selects.append(_select(_struct(feed, source, header), read))
     return " union all by name ".join(selects)
 
 
@@ -119,7 +117,7 @@ def _parquet(connection: duckdb.DuckDBPyConnection, feed: str, source: Source, f
     paths = ", ".join(literal(str(file.path)) for file in files)
     read = f"read_parquet([{paths}], filename=true, union_by_name=true)"
     names = [row[0] for row in connection.execute(f"describe from {read}").fetchall() if row[0] != "filename"]
-    return _select(_struct(feed, source, names, files[0].path.name), read)
+    return _select(_struct(feed, source, names), read)
 
 
 def _select(fields: str, read: str, text: str = "NULL::VARCHAR") -> str:
@@ -129,17 +127,15 @@ def _select(fields: str, read: str, text: str = "NULL::VARCHAR") -> str:
     )
 
 
-def _struct(feed: str, source: Source, available: Sequence[str], file: str) -> str:
+def _struct(feed: str, source: Source, available: Sequence[str]) -> str:
     present = {name.lower() for name in available}
     absent = [name for name in source.referenced_columns(feed) if name.lower() not in present]
-    for name in absent:
-        column = None if source.select else FEEDS[feed].column(name)
-        if column is None or (column.required and column.default is None):
-            raise UsageError(f"feeds.{feed}: no column {name!r} in {file}; it has {', '.join(available)}")
     # Only what the mapping reads: other columns of the file may be personal data, and quarantine keeps this struct.
     read = {name.lower() for name in source.referenced_columns(feed)}
     fields = [f"{identifier(name)} := read.{identifier(name)}" for name in available if name.lower() in read]
-    fields += [f"{identifier(name)} := NULL::VARCHAR" for name in absent]
+    # Text in CSV; an untyped NULL fits whatever an expression does with a typed column.
+    null = "NULL::VARCHAR" if source.format == "csv" else "NULL"
+    fields += [f"{identifier(name)} := {null}" for name in absent]
     return f"struct_pack({', '.join(fields)})"
 
 

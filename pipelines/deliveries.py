@@ -6,9 +6,11 @@ import csv
 import gzip
 import hashlib
 import io
+import json
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -27,16 +29,19 @@ _MAX_RATIO = 200
 # Small, because a run of one byte unpacks to thirty thousand times its size at once.
 _ZSTD_CHUNK = 4 << 10
 _MAX_PLAIN_BYTES = 64 << 20
+_FIRST_LINES = 100
 
 
 @dataclass(frozen=True)
 class DeliveredFile:
-    """One whole file: its path, and for text its shape: CSV header, number of line ends, of them empty lines."""
+    """One whole file: its path, its columns (of JSON Lines the fields of its first lines), and for text its shape:
+    CSV header, number of line ends, of them empty lines."""
 
     path: Path
     header: tuple[str, ...] = ()
     newlines: int = 0
     empty_lines: int = 0
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,14 +96,14 @@ def examine(path: Path, landing: Path, source: Source) -> DeliveredFile:
     """
     name = path.relative_to(landing).as_posix()
     if source.format == "parquet":
-        _examine_parquet(path, name)
-        return DeliveredFile(path)
+        return DeliveredFile(path, columns=_examine_parquet(path, name))
     return _examine_text(path, name, source)
 
 
-def _examine_parquet(path: Path, name: str) -> None:
+def _examine_parquet(path: Path, name: str) -> tuple[str, ...]:
     try:
-        duckdb.execute("select count(*) from parquet_metadata($path)", {"path": str(path)})
+        columns = duckdb.execute("select * from read_parquet($path) limit 0", {"path": str(path)}).description
+        return tuple(column[0] for column in columns or ())
     except duckdb.Error as error:
         raise NightshiftError(f"{name}: no whole Parquet file: {str(error).splitlines()[0]}") from None
 
@@ -113,8 +118,10 @@ def _examine_text(path: Path, name: str, source: Source) -> DeliveredFile:
         tail = chunk[-2:] if chunk[-1:] == b"\r" else chunk[-1:]
     if start and tail[-1:] != b"\n":
         raise NightshiftError(f"{name}: does not end with a newline, so it was cut short; deliver it again")
-    header = _csv_header(start, name, source.delimiter) if source.format == "csv" else ()
-    return DeliveredFile(path, header, newlines, empty)
+    if source.format == "jsonl":
+        return DeliveredFile(path, (), newlines, empty, _first_fields(start))
+    header = _csv_header(start, name, source.delimiter)
+    return DeliveredFile(path, header, newlines, empty, header)
 
 
 def plain_chunks(path: Path, name: str) -> Iterator[bytes]:
@@ -151,6 +158,15 @@ def _zstd_chunks(path: Path) -> Iterator[bytes]:
                 frame = None if frame.eof else frame
     if frame is not None:
         raise EOFError("its last frame breaks off")
+
+
+def _first_fields(start: bytes) -> tuple[str, ...]:
+    fields: dict[str, None] = {}
+    for line in start[:_CHUNK].splitlines()[:_FIRST_LINES]:
+        with suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            fields |= dict.fromkeys(record if isinstance(record, dict) else ())
+    return tuple(fields)
 
 
 def _csv_header(start: bytes, name: str, delimiter: str) -> tuple[str, ...]:

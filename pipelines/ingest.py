@@ -20,6 +20,7 @@ from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home, move_durably
 from pipelines.load_batch import Batch
 from pipelines.personal_data import PersonalDataKey, load_key
+from pipelines.schema_drift import Drift, drift
 from pipelines.settings import Settings
 from pipelines.sources import Source, Sources, load_sources
 from pipelines.transcode import in_utf8
@@ -94,7 +95,7 @@ def _ingest_feed(
         stamped = _changed(home, FEEDS[name], source, sources, key, landing, deliveries, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
-            loaded = _load(home, settings, FEEDS[name], source, sources, key, group)
+            loaded = _load(home, settings, FEEDS[name], source, sources, key, group, log)
             entries += loaded
             log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
     return _report(name, entries, late)
@@ -167,6 +168,7 @@ def _load(
     sources: Sources,
     key: PersonalDataKey,
     group: Sequence[_Stamped],
+    log: Log,
 ) -> list[dict[str, Any]]:
     """Read, check, write beside, rename, record: one batch, one ledger event."""
     landing = settings.landing_folder
@@ -177,6 +179,7 @@ def _load(
         days = {path: stamped.delivery.ds for stamped in group for path in stamped.delivery.paths}
         days, folder = in_utf8(days, landing, source, staging / "utf-8")
         files = [examine(path, folder, source) for path in days]
+        changes = drift(feed, source, files, ledger.latest(home, f"loads/{feed.name}"))
         retired = list(ledger.partitions(home, feed.name)) if source.is_bulk else []
         with Batch(settings, feed, source, sources.store, key, landing, staging) as batch:
             batch.read(files, days, retired)
@@ -187,7 +190,9 @@ def _load(
             entries = batch.write(counts)
         _refuse_changed_files(group, landing)
         _make_visible(home, feed, staging, entries)
-        _record(home, feed, source, key, group, entries)
+        _record(home, feed, source, key, group, entries, changes)
+        for note in changes.notes:
+            log(note)
     except duckdb.Error as error:
         names = ", ".join(str(stamped.stamps[0]["name"]) for stamped in group[:3])
         more = f" and {len(group) - 3} more" if len(group) > 3 else ""
@@ -229,6 +234,7 @@ def _record(
     key: PersonalDataKey,
     group: Sequence[_Stamped],
     entries: Sequence[dict[str, Any]],
+    changes: Drift,
 ) -> None:
     by_day = {str(stamped.delivery.ds): stamped for stamped in group}
     bulk = group[0] if source.is_bulk else None
@@ -245,6 +251,7 @@ def _record(
             "is_bulk": source.is_bulk,
             "files": bulk.stamps if bulk else [],
             "partitions": list(entries),
+            **changes.record,
         },
     )
 

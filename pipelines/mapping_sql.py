@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -36,9 +37,10 @@ def parse_expression(where: str, expression: str) -> Any:
     return tree
 
 
-def column_paths(expression: str) -> list[ColumnPath]:
+@lru_cache(maxsize=1024)
+def column_paths(expression: str) -> tuple[ColumnPath, ...]:
     """The columns an expression reads, in order of first mention; `a.b.c` is the field c of b of column a."""
-    return list(dict.fromkeys(_column_paths(parse_expression("expression", expression), frozenset())))
+    return tuple(dict.fromkeys(_column_paths(parse_expression("expression", expression), frozenset())))
 
 
 def column_structure(paths: Sequence[ColumnPath]) -> dict[str, Any]:

@@ -261,9 +261,10 @@ def test_expressions_see_the_whole_delivery_before_where_drops_rows(shop: Shop) 
 
 
 def test_a_column_the_file_does_not_have_is_named(shop: Shop) -> None:
-    shop.map(customers="{uri: 'c/{ds}.csv', format: csv, select: {customer_id: id, country: land}}")
+    shop.map(customers="{uri: 'c/{ds}.csv', format: csv, select: {customer_id: key, country: land}}")
     shop.deliver("c/2024-07-01.csv", lines("id,country", ["1,GB"]))
-    with pytest.raises(UsageError, match=r"feeds\.customers: no column 'land' in 2024-07-01\.csv; it has id, country"):
+    message = r"feeds\.customers: no column 'key' in 2024-07-01\.csv; expected key, land \| found id, country"
+    with pytest.raises(UsageError, match=message):
         shop.ingest("customers")
 
 
