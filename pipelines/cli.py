@@ -233,9 +233,9 @@ store:
 
 # One entry a feed, as many as the store has: orders, order_lines, returns, customers, shipments, products,
 # inventory, promotions, calendar, events. What depends on a feed that is not here is switched off.
-#   uri     path below the landing folder; {ds} stands for the business day of a daily drop, * for anything;
+#   uri     path below the landing folder, or s3://bucket/key; {ds} stands for the day of a daily drop, * for anything;
 #           without {ds} it is bulk history, whose rows are split by the day of their own instant
-#   format  csv, jsonl or parquet; .gz and .zst files are unpacked
+#   format  csv, jsonl or parquet; .gz and .zst files are unpacked. A table: postgres, see README
 #   select  contract column: SQL expression over the file's columns; leave it out when the names agree
 #   where   which rows to take
 #   ds      the day of a snapshot feed's bulk history

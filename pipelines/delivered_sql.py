@@ -44,7 +44,7 @@ def delivered_relation(
             return _csv(feed, source, files)
         case "jsonl":
             return _json_lines(feed, source, files)
-        case "parquet":
+        case "parquet" | "postgres":
             return _parquet(connection, feed, source, files)
 
 

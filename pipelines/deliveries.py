@@ -9,7 +9,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -54,15 +54,23 @@ class Delivery:
 
 def find_deliveries(source: Source, landing: Path, first: date | None, last: date | None) -> list[Delivery]:
     """The deliveries of a feed between two business days, in order; one without a day for bulk history."""
+    files = [path for path in landing.glob(source.uri.replace(DS, "????-??-??")) if path.is_file()]
+    return deliveries_of(files, source, landing, first, last)
+
+
+def deliveries_of(
+    files: Iterable[Path], source: Source, folder: Path, first: date | None, last: date | None
+) -> list[Delivery]:
+    """The deliveries that files below `folder` make up, whether or not they are there yet."""
     if source.is_bulk:
-        paths = tuple(sorted(path for path in landing.glob(source.uri) if path.is_file()))
+        paths = tuple(sorted(files))
         return [Delivery(None, paths)] if paths else []
     pattern = day_pattern(source.uri)
     by_day: dict[date, list[Path]] = {}
-    for path in landing.glob(source.uri.replace(DS, "????-??-??")):
-        match = pattern.match(path.relative_to(landing).as_posix())
-        if match and path.is_file():
-            ds = _day(match["ds"], path.relative_to(landing))
+    for path in files:
+        match = pattern.match(path.relative_to(folder).as_posix())
+        if match:
+            ds = _day(match["ds"], path.relative_to(folder))
             if (first is None or ds >= first) and (last is None or ds <= last):
                 by_day.setdefault(ds, []).append(path)
     return [Delivery(ds, tuple(sorted(paths))) for ds, paths in sorted(by_day.items())]

@@ -108,6 +108,10 @@ class Home:
         return self.root / "raw"
 
     @property
+    def spool(self) -> Path:
+        return self.root / "spool"
+
+    @property
     def quarantine(self) -> Path:
         return self.root / "quarantine"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import duckdb
 from filelock import FileLock
 
-from pipelines import ledger, quality, quarantine
+from pipelines import ledger, quality, quarantine, spool
 from pipelines.delivered_sql import mixed_line_ends, one_line
-from pipelines.deliveries import Delivery, examine, file_stamp, find_deliveries
+from pipelines.deliveries import Delivery, examine
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home, move_durably
@@ -23,6 +23,7 @@ from pipelines.personal_data import PersonalDataKey, load_key
 from pipelines.schema_drift import Drift, drift
 from pipelines.settings import Settings
 from pipelines.sources import Source, Sources, load_sources
+from pipelines.spool import Place
 from pipelines.transcode import in_utf8
 
 Log = Callable[[str], None]
@@ -33,7 +34,10 @@ _BATCH_BYTES = 48 << 20
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What one call did with one feed. `status`: loaded, unchanged, late (no file) or off (not mapped)."""
+    """What one call did with one feed.
+
+    `status`: loaded, unchanged, late (of the days asked for none is there and over) or off (not mapped).
+    """
 
     feed: str
     status: str
@@ -83,22 +87,27 @@ def _ingest_feed(
     source = sources.feeds.get(name)
     if source is None:
         return LoadReport(name, "off", f"{settings.sources_file.name} does not map this feed")
-    landing = settings.landing_folder
     folder = home.raw / name
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".load.lock", mode=0o600):
-        found = find_deliveries(source, landing, first, last)
-        deliveries = [delivery for delivery in found if days is None or delivery.ds is None or delivery.ds in days]
-        late = _late_days(deliveries, source, first, last)
-        if not deliveries:
-            return LoadReport(name, "late", f"no file for {source.uri} in {landing}", late_days=late)
-        stamped = _changed(home, FEEDS[name], source, sources, key, landing, deliveries, again)
+    with (
+        FileLock(folder / ".load.lock", mode=0o600),
+        spool.opened(home, settings, name, source, sources.store, first, last, log) as place,
+    ):
+        asked = [found for found in place.deliveries if days is None or found.ds is None or found.ds in days]
+        late = _late_days(place, first, last)
+        if not asked:
+            return LoadReport(name, "late", f"no file for {place.name}", late_days=late)
+        stamped = _changed(home, FEEDS[name], place, asked, sources, key, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
-            loaded = _load(home, settings, FEEDS[name], source, sources, key, group, log)
+            place.fetch([path for stamped in group for path in stamped.delivery.paths])
+            loaded = _load(home, settings, FEEDS[name], place, sources, key, group, log)
             entries += loaded
             log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
-    return _report(name, entries, late)
+    report = _report(name, entries, late)
+    if late and late == _days_asked(place, first, last):
+        return replace(report, status="late", message=f"{place.name} has {late[-1]} not whole yet")
+    return report
 
 
 @dataclass(frozen=True)
@@ -112,34 +121,35 @@ class _Stamped:
         return sum(int(stamp["bytes"]) for stamp in self.stamps)
 
 
-def _late_days(
-    deliveries: Sequence[Delivery], source: Source, first: date | None, last: date | None
-) -> tuple[date, ...]:
-    if source.is_bulk or first is None or last is None:
+def _late_days(place: Place, first: date | None, last: date | None) -> tuple[date, ...]:
+    found = {delivery.ds for delivery in place.deliveries} - place.running
+    return tuple(day for day in _days_asked(place, first, last) if day not in found)
+
+
+def _days_asked(place: Place, first: date | None, last: date | None) -> tuple[date, ...]:
+    if place.source.is_bulk or first is None or last is None:
         return ()
-    found = {delivery.ds for delivery in deliveries}
-    days = (date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1))
-    return tuple(day for day in days if day not in found)
+    return tuple(date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1))
 
 
 def _changed(
     home: Home,
     feed: Feed,
-    source: Source,
+    place: Place,
+    asked: Sequence[Delivery],
     sources: Sources,
     key: PersonalDataKey,
-    landing: Path,
-    deliveries: Sequence[Delivery],
     again: bool,
 ) -> list[_Stamped]:
     """The deliveries whose bytes, mapping, contract or key differ from what the ledger last saw."""
     loaded = ledger.partitions(home, feed.name)
     last = ledger.latest(home, f"loads/{feed.name}")
     known = {entry["fingerprint"] for entry in last["partitions"]} if last and last["is_bulk"] else set()
-    mapping = [repr(feed), source.model_dump(mode="json", exclude_defaults=True), sources.store.timezone, key.id]
+    described = place.source.model_dump(mode="json", exclude_defaults=True)
+    mapping = [repr(feed), described, sources.store.timezone, key.id]
     changed = []
-    for delivery in deliveries:
-        stamps = [file_stamp(path, landing) for path in delivery.paths]
+    for delivery in asked:
+        stamps = [place.stamp(path) for path in delivery.paths]
         fingerprint = ledger.fingerprint([mapping, stamps])
         seen = known if delivery.ds is None else {loaded[delivery.ds].fingerprint} if delivery.ds in loaded else set()
         if again or fingerprint not in seen:
@@ -164,14 +174,14 @@ def _load(
     home: Home,
     settings: Settings,
     feed: Feed,
-    source: Source,
+    place: Place,
     sources: Sources,
     key: PersonalDataKey,
     group: Sequence[_Stamped],
     log: Log,
 ) -> list[dict[str, Any]]:
     """Read, check, write beside, rename, record: one batch, one ledger event."""
-    landing = settings.landing_folder
+    source, landing = place.source, place.folder
     staging = home.raw / feed.name / ".staging"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
@@ -188,7 +198,7 @@ def _load(
             quarantine.check_limits(home, settings, batch, counts)
             quality.check_raw_batch(home, feed.name, batch)
             entries = batch.write(counts)
-        _refuse_changed_files(group, landing)
+        _refuse_changed_files(group, place)
         _make_visible(home, feed, staging, entries)
         _record(home, feed, source, key, group, entries, changes)
         for note in changes.notes:
@@ -204,11 +214,11 @@ def _load(
     return entries
 
 
-def _refuse_changed_files(group: Sequence[_Stamped], landing: Path) -> None:
+def _refuse_changed_files(group: Sequence[_Stamped], place: Place) -> None:
     """What was read must be what was stamped: a delivery may still be on its way."""
     for stamped in group:
         for path, stamp in zip(stamped.delivery.paths, stamped.stamps, strict=True):
-            if file_stamp(path, landing) != stamp:
+            if place.stamp(path) != stamp:
                 raise NightshiftError(f"{stamp['name']}: it changed while it was read; load it when it is complete")
 
 

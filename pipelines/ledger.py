@@ -79,6 +79,8 @@ class Partition:
     rows_excluded: int
     fingerprint: str
     loaded_at: str
+    # Read from a SQL source before the day was over: what it holds is not all of the day.
+    is_running: bool
 
 
 def partitions(home: Home, feed: str) -> dict[date, Partition]:
@@ -92,6 +94,7 @@ def partitions(home: Home, feed: str) -> dict[date, Partition]:
                 ds=ds,
                 fingerprint=event.get("fingerprint") or entry["fingerprint"],
                 loaded_at=event["recorded_at"],
+                is_running=any(file.get("is_running", False) for file in entry["files"]),
                 **{name: entry[name] for name in ("sha256", *ROW_COUNTS)},
             )
     return dict(sorted(found.items()))

@@ -12,12 +12,12 @@ from pipelines import exports, ledger, quality
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
 from pipelines import training as training_step
-from pipelines.deliveries import find_deliveries
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
 from pipelines.ingest import LoadReport
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
+from pipelines.spool import delivered_days
 from pipelines.warehouse import EXPORT_MODELS, Warehouse
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ def ingest(
 
 
 def missing_feeds(settings: Settings, as_of: date) -> list[str]:
-    """The feeds delivered daily of which the ledger does not show this business day yet."""
+    """The feeds delivered daily of which the ledger does not show this business day yet, or not whole."""
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
     daily = [name for name, source in sources.feeds.items() if not source.is_bulk]
-    return [name for name in daily if as_of not in ledger.partitions(home, name)]
+    parts = {name: ledger.partitions(home, name).get(as_of) for name in daily}
+    return [name for name, part in parts.items() if part is None or part.is_running]
 
 
 def switched_off(sources: Sources) -> list[str]:
@@ -177,8 +178,8 @@ def last_complete_day(settings: Settings) -> date:
     """The newest business day that every daily feed has delivered; with bulk history alone, its last day."""
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
-    daily = [source for source in sources.feeds.values() if not source.is_bulk]
-    delivered = [{d.ds for d in find_deliveries(source, settings.landing_folder, None, None)} for source in daily]
+    daily = {name: source for name, source in sources.feeds.items() if not source.is_bulk}
+    delivered = [delivered_days(settings, name, source, sources.store) for name, source in daily.items()]
     days = set.intersection(*delivered) if delivered else set(ledger.partitions(home, "orders"))
     complete = [day for day in days if day]
     if not complete:

@@ -98,7 +98,12 @@ def _retry_feed(
 
 
 def _left(home: Home, feed: str, source: Source, landing: Path, days: Collection[date]) -> dict[date, str]:
-    """The days that would lose rows if they were loaded from what the landing folder has now, and why."""
+    """The days that would lose rows if they were loaded from what the landing folder has now, and why.
+
+    What lies elsewhere is listed anew by the load itself, which leaves a day that is gone as it is.
+    """
+    if source.is_sql or source.is_s3:
+        return {}
     delivered = {delivery.ds for delivery in find_deliveries(source, landing, None, None)}
     names = ledger.delivered_names(home, feed)
     left = {}

@@ -17,8 +17,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipelines.errors import UsageError
 
 PREFIX = "NIGHTSHIFT_"
-# Told to dbt and to the tests, which read them themselves.
-_NO_SETTINGS = re.compile("WAREHOUSE$|TEST_")
+CONNECTION = f"{PREFIX}CONNECTION_"
+# What a program that takes in no deliveries has no use for.
+_SECRETS = (f"{PREFIX}PII_KEY", CONNECTION, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# Told to dbt and to the tests, which read them themselves, or named after a connection.
+_NO_SETTINGS = re.compile("WAREHOUSE$|TEST_|CONNECTION_")
 
 
 class Settings(BaseSettings):
@@ -44,6 +47,12 @@ class Settings(BaseSettings):
         float, Field(gt=0, description="a night that has not stirred for this long loses the home")
     ] = 30
     lock_wait_seconds: Annotated[float, Field(ge=0, description="how long a step waits for the home's lock")] = 600
+    s3_endpoint: Annotated[
+        str | None, Field(pattern="^https?://[^@]+$", description="a store other than AWS that speaks its S3 protocol")
+    ] = None
+    sql_overlap_minutes: Annotated[
+        float, Field(ge=0, description="how much later than its updated_at a row of a SQL source may be committed")
+    ] = 10
     threads: Annotated[int, Field(ge=1, description="threads of DuckDB, dbt and LightGBM")] = 2
     memory_limit: Annotated[str, Field(description="DuckDB's memory limit")] = "4GB"
     seed: Annotated[int, Field(description="seed of training")] = 7
@@ -65,6 +74,11 @@ class Settings(BaseSettings):
     def mlflow_tracking_uri(self) -> str:
         return f"sqlite:///{self.home}/mlflow/mlflow.db"
 
+    def connection(self, name: str) -> SecretStr | None:
+        """The connection string of a SQL source, `NIGHTSHIFT_CONNECTION_<NAME>`; it is kept in no field."""
+        text = os.environ.get(f"{CONNECTION}{name.upper()}")
+        return SecretStr(text) if text else None
+
     @classmethod
     def load(cls, home: Path | None = None, sources: Path | None = None, landing: Path | None = None) -> Settings:
         """The environment's settings under a command's options; a bad one raises a `UsageError` naming it."""
@@ -80,11 +94,11 @@ class Settings(BaseSettings):
     def child_environment(self, extra: dict[str, str], has_key: bool = True) -> dict[str, str]:
         """The environment for a program we start: this one, these settings' paths, and `extra`.
 
-        A program that takes in no personal data gets it without the key (`has_key` false).
+        A program that takes in no deliveries gets it without the key and the credentials (`has_key` false).
         """
         paths = {"HOME": self.home, "SOURCES": self.sources, "LANDING": self.landing}
         ours = {f"{PREFIX}{name}": str(path) for name, path in paths.items() if path is not None}
-        inherited = {name: value for name, value in os.environ.items() if has_key or name != f"{PREFIX}PII_KEY"}
+        inherited = {name: value for name, value in os.environ.items() if has_key or not name.startswith(_SECRETS)}
         return {**inherited, **ours, **extra}
 
 

@@ -18,6 +18,9 @@ from pipelines.strict_yaml import load_yaml
 
 DS = "{ds}"
 UTF_8: Final = "utf-8"
+S3 = "s3://"
+_S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/(?!.*//)(?!.*\*\*$)[^/\[](?:[^\[]*[^/\[])?")
+_TABLE = re.compile(r"[^.]+\.[^.]+")
 
 
 class Store(BaseModel):
@@ -49,13 +52,17 @@ class Source(BaseModel):
     `select` maps a contract column to a SQL expression over the file's columns; without it the file's columns
     carry the contract's names. Expressions see every row of the delivery (window functions may look across
     them) before `where` drops rows. `ds` states the day of a snapshot feed's bulk history. `decimal` and
-    `thousands` hold for what a numeric contract column is mapped to, as long as that is text.
+    `thousands` hold for what a numeric contract column is mapped to, as long as that is text. A SQL source has no
+    `uri` but a `connection` (a name: its secret is a setting), a `table` and the column `updated_at`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    uri: str
-    format: Literal["csv", "jsonl", "parquet"]
+    uri: str = ""
+    format: Literal["csv", "jsonl", "parquet", "postgres"]
+    connection: Annotated[str | None, Field(pattern="^[a-z][a-z0-9_]*$")] = None
+    table: str | None = None
+    updated_at: Annotated[str | None, Field(min_length=1)] = None
     select: dict[str, str] = {}
     where: str | None = None
     ds: date | None = None
@@ -77,15 +84,33 @@ class Source(BaseModel):
 
     @property
     def is_bulk(self) -> bool:
-        return DS not in self.uri
+        return not self.is_sql and DS not in self.uri
+
+    @property
+    def is_sql(self) -> bool:
+        return self.format == "postgres"
+
+    @property
+    def is_s3(self) -> bool:
+        return self.uri.startswith(S3)
+
+    @property
+    def place(self) -> str:
+        """Where the feed comes from, as a person would name it."""
+        return f"{self.connection}/{self.table}" if self.is_sql else self.uri
 
     @field_validator("uri")
     @classmethod
     def _inside_landing(cls, uri: str) -> str:
         if not uri or any("**" in part and part != "**" for part in Path(uri).parts):
             raise ValueError("a uri names files; ** stands for folders and alone between slashes")
-        if uri.startswith("/") or ".." in Path(uri).parts or "://" in uri:
-            raise ValueError("a uri is a path below the landing folder (see --landing), without '..'")
+        if uri.startswith("/") or ".." in Path(uri).parts or ("://" in uri and not uri.startswith(S3)):
+            raise ValueError(
+                "a uri is a path below the landing folder (see --landing), without '..', or s3://bucket/key; "
+                "a database has none, and its secret is the setting NIGHTSHIFT_CONNECTION_<NAME>"
+            )
+        if uri.startswith(S3) and not _S3_URI.fullmatch(uri):
+            raise ValueError("an object is s3://bucket/key; its key may hold {ds}, *, ? and **/")
         if uri.count(DS) > 1:
             raise ValueError("{ds} may stand once in a uri")
         return uri
@@ -164,6 +189,7 @@ def _feed_problems(feed: str, source: Source) -> Iterator[str]:
     if source.where:
         unparsed += list(_expression_problems(f"feeds.{feed}.where", source.where))
     yield from unparsed
+    yield from _place_problems(feed, source)
     yield from _contract_problems(feed, source)
     if not unparsed and source.format == "jsonl":
         try:
@@ -179,6 +205,28 @@ def _expression_problems(where: str, expression: str) -> Iterator[str]:
         yield str(error)
 
 
+def _place_problems(feed: str, source: Source) -> Iterator[str]:
+    place = {name: getattr(source, name) for name in ("connection", "table", "updated_at")}
+    if not source.is_sql:
+        if given := [name for name, value in place.items() if value is not None]:
+            yield f"feeds.{feed}.{given[0]}: only format: postgres has it"
+        if not source.uri:
+            yield f"feeds.{feed}.uri: state where the files lie"
+        return
+    for name in ("uri", "ds"):
+        if getattr(source, name):
+            yield f"feeds.{feed}.{name}: format: postgres has none; its days are those of updated_at"
+    if absent := [name for name, value in place.items() if value is None]:
+        yield f"feeds.{feed}.{absent[0]}: format: postgres needs connection, table and updated_at"
+    if not _TABLE.fullmatch(source.table or ""):
+        yield f"feeds.{feed}.table: write it as schema.table"
+    if FEEDS[feed].is_snapshot:
+        yield (
+            f"feeds.{feed}.format: a snapshot feed lists all it knows every day, and a SQL source is read for what "
+            "changed; deliver it as files"
+        )
+
+
 def _contract_problems(feed: str, source: Source) -> Iterator[str]:
     if source.select:
         for column in FEEDS[feed].columns:
@@ -192,6 +240,11 @@ def day_pattern(uri: str) -> re.Pattern[str]:
     """A pattern whose group `ds` catches the business day in a path that matches a `{ds}` uri."""
     before, _, after = uri.partition(DS)
     return re.compile(f"{_glob_regex(before)}(?P<ds>\\d{{4}}-\\d{{2}}-\\d{{2}}){_glob_regex(after)}$")
+
+
+def path_pattern(uri: str) -> re.Pattern[str]:
+    """A pattern of the paths that a uri names; of a `{ds}` uri it is the day pattern."""
+    return day_pattern(uri) if DS in uri else re.compile(f"{_glob_regex(uri)}$")
 
 
 def _glob_regex(glob: str) -> str:

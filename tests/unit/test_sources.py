@@ -21,6 +21,12 @@ def _write(tmp_path: Path, text: str) -> Path:
     return path
 
 
+def _postgres(**changed: str | None) -> str:
+    entry = {"format": "postgres", "connection": "shop", "table": "public.c", "updated_at": "t"} | changed
+    inner = ", ".join(f"{name}: '{value}'" for name, value in entry.items() if value is not None)
+    return STORE + "feeds: {customers: {" + inner + "}}"
+
+
 def _customers(select: str) -> str:
     return STORE + "feeds: {customers: {uri: c.csv, format: csv, select: {customer_id: id, " + select + "}}}"
 
@@ -68,6 +74,52 @@ def _customers(select: str) -> str:
             "feeds.customers.uri: a uri is a path below",
         ),
         (STORE + "feeds: {customers: {uri: c.csv, format: excel}}", "feeds.customers.format"),
+        (STORE + "feeds: {customers: {format: csv}}", "feeds.customers.uri: state where the files lie"),
+        (
+            STORE + "feeds: {customers: {uri: 'ftp://h/c.csv', format: csv}}",
+            "feeds.customers.uri: a uri is a path below",
+        ),
+        (
+            STORE + "feeds: {customers: {uri: 's3://shop-*/c.csv', format: csv}}",
+            "feeds.customers.uri: an object is s3://",
+        ),
+        (
+            STORE + "feeds: {customers: {uri: 's3://AKIA:pw@shop/c', format: csv}}",
+            "feeds.customers.uri: an object is s3://",
+        ),
+        (
+            STORE + "feeds: {customers: {uri: 's3://shop/', format: csv}}",
+            "feeds.customers.uri: an object is s3://bucket/key",
+        ),
+        (
+            STORE + "feeds: {customers: {uri: 's3://shop/a//c.csv', format: csv}}",
+            "feeds.customers.uri: an object is s3://",
+        ),
+        (
+            STORE + "feeds: {customers: {uri: 's3://shop/a/../c.csv', format: csv}}",
+            "feeds.customers.uri: a uri is a path",
+        ),
+        (
+            STORE + "feeds: {customers: {uri: 's3://shop/[ab].csv', format: csv}}",
+            "feeds.customers.uri: an object is s3://",
+        ),
+        (
+            STORE + "feeds: {customers: {uri: c.csv, format: csv, table: a.b}}",
+            "feeds.customers.table: only format: postgres has it",
+        ),
+        (_postgres(uri="postgres://u:secret@h/d"), "its secret is the setting NIGHTSHIFT_CONNECTION_<NAME>"),
+        (_postgres(uri="c.csv"), "feeds.customers.uri: format: postgres has none"),
+        (_postgres(ds="2024-07-01"), "feeds.customers.ds: format: postgres has none"),
+        (
+            _postgres(connection=None),
+            "feeds.customers.connection: format: postgres needs connection, table and updated_at",
+        ),
+        (_postgres(table=None), "feeds.customers.table: format: postgres needs"),
+        (_postgres(updated_at=None), "feeds.customers.updated_at: format: postgres needs"),
+        (_postgres(connection="postgres://u:secret@h/d"), "feeds.customers.connection: string should match"),
+        (_postgres(table="c"), "feeds.customers.table: write it as schema.table"),
+        (_postgres(table="d.public.c"), "feeds.customers.table: write it as schema.table"),
+        (_postgres().replace("customers", "products"), "feeds.products.format: a snapshot feed lists all it knows"),
         (
             STORE + "feeds: {products: {uri: p.csv, format: csv}}",
             "feeds.products: state the day of this snapshot",
@@ -94,6 +146,22 @@ def test_a_wrong_mapping_is_named(tmp_path: Path, text: str, message: str) -> No
     assert str(caught.value).startswith(str(path))
     assert message.lower() in str(caught.value).lower()
     assert "\n" not in str(caught.value)
+    assert "secret@" not in str(caught.value)
+    assert "AKIA" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_bulk"),
+    [("s3://shop/x", True), ("s3://my.shop-1/a/**/{ds}/*.csv.gz", False), ("s3://shop/{ds}.csv", False)],
+)
+def test_objects_are_mapped_as_files_are(tmp_path: Path, uri: str, is_bulk: bool) -> None:
+    text = STORE + f"feeds: {{customers: {{uri: '{uri}', format: csv}}}}"
+    assert load_sources(_write(tmp_path, text)).feeds["customers"].is_bulk == is_bulk
+
+
+def test_a_table_comes_in_daily(tmp_path: Path) -> None:
+    source = load_sources(_write(tmp_path, _postgres())).feeds["customers"]
+    assert (source.is_bulk, source.place) == (False, "shop/public.c")
 
 
 def test_the_columns_a_mapping_needs_are_read_from_its_expressions(tmp_path: Path) -> None:
