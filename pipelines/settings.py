@@ -89,7 +89,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = f"{PREFIX}{first['loc'][0]}".upper()
-            raise UsageError(f"setting {name}: {first['msg'].lower()}; it is {first['input']!r}") from None
+            # An address may carry a password.
+            shown = "" if "@" in str(first["input"]) else f"; it is {first['input']!r}"
+            raise UsageError(f"setting {name}: {first['msg'].lower()}{shown}") from None
 
     def child_environment(self, extra: dict[str, str], has_key: bool = True) -> dict[str, str]:
         """The environment for a program we start: this one, these settings' paths, and `extra`.

@@ -131,7 +131,13 @@ def test_what_is_unchanged_is_neither_fetched_nor_loaded(shop: Shop, store: Stor
     fetched.clear()
     assert shop.ingest("orders").status == "unchanged"
     assert fetched == []
-    store.put(f"orders/{DAYS[1]}.csv.gz", gzip.compress(lines(ORDERS, ["new,2024-07-02,paid,GBP"]).encode()))
+    size = len(_drop(1, DAYS[1]))
+    text = lines(ORDERS, ["new,2024-07-02,paid,GBP"]).encode()
+    # As long as the one it replaces: gzip lets a file name of any length stand in its header.
+    plain = gzip.compress(text, mtime=0)
+    replacement = plain[:3] + b"\x08" + plain[4:10] + b"n" * (size - len(plain) - 1) + b"\0" + plain[10:]
+    assert len(replacement) == size
+    store.put(f"orders/{DAYS[1]}.csv.gz", replacement)
     assert (shop.ingest("orders").days, fetched) == (1, [f"orders/{DAYS[1]}.csv.gz"])
     assert [row for row in shop.raw("orders", "order_id, ds", "order_id") if row[1] == DAYS[1]] == [("new", DAYS[1])]
     assert len(shop.raw("orders")) == 6
@@ -154,6 +160,20 @@ def test_only_the_days_asked_for_are_fetched_and_a_missing_one_is_late(
     assert (later.status, later.late_days) == ("late", (date(2024, 7, 3),))
     assert later.message == f"no file for s3://{BUCKET}/orders/{{ds}}.csv.gz"
     assert nights.missing_feeds(shop.settings, date(2024, 7, 3)) == ["orders"]
+
+
+def test_a_range_of_days_is_found_whole(shop: Shop, store: Store) -> None:
+    for day in ("2024-06-29", "2024-06-30", "2024-07-01", "2024-07-02"):
+        store.put(f"orders/{day}.csv.gz", _drop(1, date.fromisoformat(day)))
+    _mapped(shop, f"s3://{BUCKET}/orders/{{ds}}.csv.gz")
+    assert shop.ingest("orders", first=date(2024, 6, 30), last=DAYS[0]).days == 2
+    assert shop.ingest("orders", first=date(2024, 6, 1)).days == 2
+
+
+def test_the_marker_of_a_folder_is_no_delivery(shop: Shop, store: Store) -> None:
+    store.put("bulk/", b"")
+    store.put("bulk/orders", lines(ORDERS, ["o1,2024-07-01,paid,GBP"]).encode())
+    assert _mapped(shop, f"s3://{BUCKET}/bulk/*").ingest("orders").rows_loaded == 1
 
 
 def test_a_truncated_object_is_refused_by_name(shop: Shop, store: Store) -> None:
