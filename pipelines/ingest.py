@@ -196,7 +196,7 @@ def _load(
             batch.mark_duplicates()
             counts = batch.counts()
             quarantine.check_limits(home, settings, batch, counts)
-            quality.check_raw_batch(home, feed.name, batch)
+            quality.check_raw_batch(home, feed.name, batch, place.name)
             entries = batch.write(counts)
         _refuse_changed_files(group, place)
         _make_visible(home, feed, staging, entries)

@@ -94,7 +94,7 @@ def partitions(home: Home, feed: str) -> dict[date, Partition]:
                 ds=ds,
                 fingerprint=event.get("fingerprint") or entry["fingerprint"],
                 loaded_at=event["recorded_at"],
-                is_running=any(file.get("is_running", False) for file in entry["files"]),
+                is_running=any(file.get("is_running", False) for file in entry.get("files", ())),
                 **{name: entry[name] for name in ("sha256", *ROW_COUNTS)},
             )
     return dict(sorted(found.items()))

@@ -183,7 +183,7 @@ def last_complete_day(settings: Settings) -> date:
     days = set.intersection(*delivered) if delivered else set(ledger.partitions(home, "orders"))
     complete = [day for day in days if day]
     if not complete:
-        raise NightshiftError(f"no day is delivered whole in {settings.landing_folder}; say the day with --as-of")
+        raise NightshiftError("no day is delivered whole by every daily feed; say the day with --as-of")
     return max(complete)
 
 

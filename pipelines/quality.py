@@ -22,13 +22,13 @@ class CheckFailedError(NightshiftError):
     """A batch does not look like one; the message names the expectation, the share of bad rows and where to look."""
 
 
-def check_raw_batch(home: Home, feed: str, batch: Batch) -> None:
+def check_raw_batch(home: Home, feed: str, batch: Batch, place: str) -> None:
     """Judge a feed's batch, if a suite is written for the feed; an empty batch has nothing to judge."""
     suite = f"raw_{feed}"
     if (SUITES / f"{suite}.json").exists():
         frame = batch.accepted()
         if len(frame):
-            check(home, suite, frame, f"the delivery of {feed} in {batch.landing}")
+            check(home, suite, frame, f"the delivery of {feed}, {place}")
 
 
 def check(home: Home, suite_name: str, frame: pd.DataFrame, where: str) -> None:
