@@ -13,6 +13,7 @@ import click
 from pipelines import nights, status
 from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_quarantine import quarantine
+from pipelines.cli_sources import sources
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import COMMAND_OWNER, Home
@@ -210,6 +211,9 @@ def up(settings: Settings, airflow_port: int, mlflow_port: int) -> None:
 def show_status(settings: Settings) -> None:
     """What is loaded, how fresh it is, what was built and exported, what failed and why."""
     click.echo(status.report(settings))
+
+
+cli.add_command(sources)
 
 
 def _step(settings: Settings, as_of: date | None, step: Callable[..., Any]) -> Any:

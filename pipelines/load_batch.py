@@ -332,6 +332,15 @@ class Batch:
         columns = ", ".join(identifier(name) for name in self.feed.column_names)
         return self._connection.execute(f"select {columns} from checked where refusal is null").df()
 
+    def first_accepted(self, rows: int) -> list[dict[str, Any]]:
+        """The first rows about to be loaded, in the order of the delivery."""
+        columns = ", ".join(identifier(name) for name in self.feed.column_names)
+        found = self._connection.execute(
+            f"select {columns} from checked where refusal is null order by delivered_file, delivered_row limit $rows",
+            {"rows": rows},
+        ).fetchall()
+        return [dict(zip(self.feed.column_names, row, strict=True)) for row in found]
+
     def write(self, counts: Sequence[DayCounts]) -> list[dict[str, Any]]:
         """Write each day's Parquet and quarantine into staging; ordered by key, so equal rows give equal bytes."""
         columns = ", ".join(identifier(column.name) for column in (*self.feed.columns, *LINEAGE_COLUMNS))

@@ -15,6 +15,7 @@ from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably
 from pipelines.settings import Settings
+from pipelines.sources import Source
 
 if TYPE_CHECKING:
     from pipelines.load_batch import Batch, DayCounts
@@ -133,13 +134,23 @@ def failed_loads(settings: Settings, paths: Sequence[Path], filters: Filters) ->
     return [(feed, ds, refused, kept) for feed, ds, refused, kept in _query(settings, select, paths, filters)]
 
 
+def largest_share(settings: Settings, source: Source) -> float:
+    """The share of a day's rows that may be refused."""
+    return settings.quarantine_max_share if source.max_quarantine_share is None else source.max_quarantine_share
+
+
+def is_over_limit(settings: Settings, source: Source, refused: int, rows: int) -> bool:
+    """Whether so many of so many rows are refused that the feed is."""
+    return refused > settings.quarantine_max_rows and refused > largest_share(settings, source) * rows
+
+
 def check_limits(home: Home, settings: Settings, batch: Batch, counts: Sequence[DayCounts]) -> None:
     """Fail a load of which a day has too many refused rows; a sample of them is kept, and the message says where."""
     feed, source = batch.feed, batch.source
-    share = settings.quarantine_max_share if source.max_quarantine_share is None else source.max_quarantine_share
+    share = largest_share(settings, source)
     for day in counts:
         refused = day.rows_quarantined
-        if refused > settings.quarantine_max_rows and refused > share * day.rows_in:
+        if is_over_limit(settings, source, refused, day.rows_in):
             path = sample_file(home, feed.name)
             _keep_sample(settings, batch.write_quarantine(day.ds), path)
             top = ", ".join(f"{reason} {count:,}" for reason, count in batch.top_reasons(day.ds))

@@ -40,7 +40,7 @@ def drift(feed: Feed, source: Source, files: Sequence[DeliveredFile], last_load:
     for file in files:
         for name in file.columns:
             if name not in known and name.lower() not in read:
-                notes.append(f"{feed.name}: new column {visible(name)!r} in {file.path.name}, not read by the mapping")
+                notes.append(f"{feed.name}: new column {name!r} in {file.path.name}, not read by the mapping")
         known |= dict.fromkeys(file.columns)
         for name in absent_columns(feed, source, file):
             if name not in absent and name not in missing:

@@ -30,7 +30,7 @@ def in_utf8(
         name = path.relative_to(landing)
         copy = folder / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with _open_packed(copy) as file:
+        with open_packed(copy) as file:
             for chunk in utf8_chunks(path, name.as_posix(), source.encoding):
                 file.write(chunk)
         copies[copy] = ds
@@ -62,7 +62,8 @@ def _codec(encoding: str, start: bytes) -> str:
     return "utf-16-be" if start[:1] == b"\0" else "utf-16-le"
 
 
-def _open_packed(path: Path) -> IO[bytes]:
+def open_packed(path: Path) -> IO[bytes]:
+    """A file to write, packed as its name says."""
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path, "wb", compresslevel=1))
     if path.suffix in (".zst", ".zstd"):

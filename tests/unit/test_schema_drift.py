@@ -29,7 +29,7 @@ def _daily(shop: Shop, headers: Sequence[str], rows: Sequence[str]) -> None:
 def test_a_new_column_is_noted_once_and_not_read(shop: Shop) -> None:
     shop.map(customers="{uri: 'c/{ds}.csv', format: csv, select: {customer_id: id}}")
     _daily(shop, ["id,unused", "id,unused,vip\x1b[2J", "id,vip\x1b[2J"], ["1,x", "2,x,y", "3,y"])
-    note = "customers: new column 'vip\\\\x1b[2J' in 2024-07-02.csv, not read by the mapping"
+    note = "customers: new column 'vip\\x1b[2J' in 2024-07-02.csv, not read by the mapping"
     assert _notes(shop, "customers") == [note]
     event = ledger.latest(Home(shop.root), "loads/customers")
     assert event is not None

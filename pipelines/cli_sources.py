@@ -1,0 +1,86 @@
+"""`nightshift sources`: a mapping drafted from real files, and tried before the first night."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from pipelines.cli_options import home_options
+from pipelines.feeds import FEEDS, Column
+from pipelines.settings import Settings
+from pipelines.source_check import FeedCheck, Refusal, check_sources
+from pipelines.visible import visible
+
+_VALUE_WIDTH = 26
+_HASH_DIGITS = 8
+
+
+@click.group()
+def sources() -> None:
+    """Map a store's files: draft a sources.yml from them, and check it before anything is loaded."""
+
+
+@sources.command()
+@click.argument("feeds", nargs=-1, type=click.Choice(tuple(FEEDS)), metavar="[FEED]...")
+@click.option(
+    "--rows", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Rows to read of each feed."
+)
+@home_options
+def check(settings: Settings, feeds: tuple[str, ...], rows: int) -> None:
+    """Read the first rows of each feed's newest delivery as ingest would; nothing is loaded.
+
+    Shows the typed rows, and what would be refused and why. Exit status 1 when a feed cannot be read or too many
+    of its rows would be refused, 2 when the mapping itself is wrong.
+    """
+    report = check_sources(settings, feeds, rows)
+    for feed in report.feeds:
+        for line in _lines(feed):
+            click.echo(visible(line))
+    for problem in report.mapping:
+        click.echo(visible(f"nightshift: {problem}"), err=True)
+    sys.exit(report.exit_status)
+
+
+def _lines(check: FeedCheck) -> Iterator[str]:
+    if check.problem:
+        yield f"{check.feed}: cannot be read"
+        yield f"  {check.problem}"
+        return
+    verdict = "too many rows would be refused" if check.is_over_limit else "ok"
+    yield (
+        f"{check.feed}: {verdict}; {check.delivery}, first rows in {check.rows_in:,} = loaded {check.rows_loaded:,} "
+        f"+ duplicate {check.rows_duplicate:,} + quarantined {check.rows_quarantined:,}"
+        + (f"; left out by `where` {check.rows_excluded:,}" if check.rows_excluded else "")
+    )
+    yield from (f"  {note}" for note in check.notes)
+    yield from _table(check)
+    yield from (f"  refused: {_refused(refusal)}" for refusal in check.refusals)
+
+
+def _refused(refusal: Refusal) -> str:
+    place = f"{refusal.file} line {refusal.line:,}" if refusal.line else refusal.file
+    return f"{refusal.rows:,} rows, {refusal.reason} {refusal.column or ''}".rstrip() + f", such as {place}"
+
+
+def _table(check: FeedCheck) -> Iterator[str]:
+    """A line each contract column: a feed has more columns than a terminal is wide."""
+    if not check.first_rows:
+        return
+    columns = FEEDS[check.feed].columns
+    cells = [
+        [column.name, column.type, *(_shown(column, row[column.name]) for row in check.first_rows)]
+        for column in columns
+    ]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
+    for line in cells:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _shown(column: Column, value: Any) -> str:
+    if value is None:
+        return "null"
+    text = f"{value[:_HASH_DIGITS]}... (hashed)" if column.is_personal else visible(str(value))
+    return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 3] + "..."
