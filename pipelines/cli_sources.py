@@ -20,7 +20,7 @@ _HASH_DIGITS = 8
 
 @click.group()
 def sources() -> None:
-    """Map a store's files: draft a sources.yml from them, and check it before anything is loaded."""
+    """Try the mapping of a store's files before anything is loaded."""
 
 
 @sources.command()
@@ -48,6 +48,9 @@ def _lines(check: FeedCheck) -> Iterator[str]:
     if check.problem:
         yield f"{check.feed}: cannot be read"
         yield f"  {check.problem}"
+        return
+    if not check.delivery:
+        yield f"{check.feed}: not tried; {', '.join(check.notes)}"
         return
     verdict = "too many rows would be refused" if check.is_over_limit else "ok"
     yield (
