@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from pipelines.cli_options import home_options
+from pipelines.errors import visible
 from pipelines.feeds import FEEDS, Column
 from pipelines.settings import Settings
 from pipelines.source_check import FeedCheck, Refusal, check_sources
-from pipelines.visible import visible
 
 _VALUE_WIDTH = 26
 _HASH_DIGITS = 8

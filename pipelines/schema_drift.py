@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.deliveries import DeliveredFile
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, visible
 from pipelines.feeds import Feed
 from pipelines.mapping_sql import column_paths
 from pipelines.sources import Source
-from pipelines.visible import visible
 
 
 @dataclass(frozen=True)
