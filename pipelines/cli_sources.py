@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from pipelines.cli_options import home_options
-from pipelines.errors import visible
+from pipelines.errors import UsageError, visible
 from pipelines.feeds import FEEDS, Column
 from pipelines.settings import Settings
 from pipelines.source_check import FeedCheck, Refusal, check_sources
+from pipelines.source_scaffold import draft_sources
 
 _VALUE_WIDTH = 26
 _HASH_DIGITS = 8
@@ -20,7 +22,7 @@ _HASH_DIGITS = 8
 
 @click.group()
 def sources() -> None:
-    """Try the mapping of a store's files before anything is loaded."""
+    """Map a store's files: draft a sources.yml from them, and check it before anything is loaded."""
 
 
 @sources.command()
@@ -42,6 +44,31 @@ def check(settings: Settings, feeds: tuple[str, ...], rows: int) -> None:
     for problem in report.mapping:
         click.echo(visible(f"nightshift: {problem}"), err=True)
     sys.exit(report.exit_status)
+
+
+@sources.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE..."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write here instead; a file that is there is kept.")
+@home_options
+def scaffold(settings: Settings, files: tuple[Path, ...], output: Path | None) -> None:
+    """Draft a sources.yml from a store's files: format, dialect, feed and columns of each.
+
+    Give one file of each kind, best from the landing folder. What could not be told stands in the draft as a TODO.
+    """
+    draft = draft_sources(files, settings.landing_folder)
+    for note in draft.notes:
+        click.echo(visible(note), err=True)
+    if output is None:
+        click.echo(draft.text, nl=False)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(draft.text)
+    except FileExistsError:
+        raise UsageError(f"{output} is there already; move it away or name another --output") from None
+    click.echo(f"drafted {', '.join(draft.feeds)} in {output}; try it with: nightshift sources check")
 
 
 def _lines(check: FeedCheck) -> Iterator[str]:

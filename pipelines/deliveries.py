@@ -128,7 +128,7 @@ def _examine_text(path: Path, name: str, source: Source) -> DeliveredFile:
         raise NightshiftError(f"{name}: does not end with a newline, so it was cut short; deliver it again")
     if source.format == "jsonl":
         return DeliveredFile(path, (), newlines, empty, _first_fields(start))
-    header = _csv_header(start, name, source.delimiter)
+    header = csv_header(start, name, source.delimiter)
     return DeliveredFile(path, header, newlines, empty, header)
 
 
@@ -177,7 +177,7 @@ def _first_fields(start: bytes) -> tuple[str, ...]:
     return tuple(fields)
 
 
-def _csv_header(start: bytes, name: str, delimiter: str) -> tuple[str, ...]:
+def csv_header(start: bytes, name: str, delimiter: str) -> tuple[str, ...]:
     if not start:
         raise NightshiftError(f"{name}: is empty; a day without rows still carries the header line")
     try:
