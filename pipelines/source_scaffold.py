@@ -13,14 +13,13 @@ from pathlib import Path
 import yaml
 
 from pipelines.delivered_sql import identifier, literal
-from pipelines.errors import NightshiftError
+from pipelines.errors import NightshiftError, visible
 from pipelines.feeds import BOOLEAN, DATE, INSTANT, TEXT, Column
 from pipelines.mapping_sql import column_paths
 from pipelines.source_match import NOTATIONS, Match, best_match, castable, reads_all, time_formats
 from pipelines.source_profile import profile
 from pipelines.source_synonyms import STATES
 from pipelines.sources import DS, UTF_8
-from pipelines.errors import visible
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SHOWN_VALUES = 8
