@@ -13,8 +13,7 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            # Merge keys (<<) are keys of another mapping, which the own ones may replace.
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     problem = f"the key {key.value!r} stands here a second time; keep one"
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)

@@ -121,6 +121,20 @@ def test_nested_json_is_mapped_by_path(shop: Shop) -> None:
     assert shop.raw("events", "event_id, visitor_id, event_type") == [("e1", "v", "search")]
 
 
+def test_a_column_is_taken_once_and_only_where_its_values_fit(shop: Shop) -> None:
+    rows = ["e1,v,2024-07-01T09:00:00Z,search,many,soon"]
+    shop.deliver("clicks/2024-07-01.csv", lines("event_id,client_id,timestamp,action,qty,price", rows))
+    text = _drafted(shop, "clicks/2024-07-01.csv")
+    source = load_sources(shop.settings.sources_file).feeds["events"]
+    assert source.select == {
+        "event_id": "event_id",
+        "visitor_id": "client_id",
+        "occurred_at": "timestamp",
+        "event_type": "action",
+    }
+    assert "nothing reads: qty, price" in text
+
+
 def test_what_is_missing_or_unsure_is_marked(shop: Shop) -> None:
     header = "InvoiceNo,Description,InvoiceDate,Quantity,UnitPrice,StockCode"
     rows = ['536365,X,01/02/2010 08:26,6,"1,234",85123A', '536366,Y,03/04/2010 08:27,6,"2,500",71053']
@@ -162,12 +176,16 @@ def test_names_that_sql_or_yaml_would_misread_are_quoted(shop: Shop) -> None:
     assert r'na"me, on, x: y\x1b\n# z' in text
 
 
-def test_the_file_that_resembles_a_feed_more_is_taken_and_the_others_are_named(shop: Shop) -> None:
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0)])
+def test_the_file_that_resembles_a_feed_more_is_taken_and_the_others_are_named(
+    shop: Shop, order: tuple[int, ...]
+) -> None:
     shop.deliver("a/2024-07-01.csv", lines("customer_id", ["1"]))
     for day in (1, 2):
         shop.deliver(f"b/2024-07-0{day}.csv", lines("customer_id,email", ["1,x"]))
     shop.deliver("c/readme.csv", lines("colour,taste", ["red,sour"]))
-    done = _scaffold(shop, "a/2024-07-01.csv", "b/2024-07-01.csv", "b/2024-07-02.csv", "c/readme.csv")
+    files = ("a/2024-07-01.csv", "b/2024-07-01.csv", "b/2024-07-02.csv")
+    done = _scaffold(shop, *(files[place] for place in order), "c/readme.csv")
     assert done.exit_code == 0
     assert load_sources(shop.settings.sources_file).feeds["customers"].uri == "b/{ds}.csv"
     notes = [line for line in shop.settings.sources_file.read_text().splitlines() if line.startswith("# ")][1:]

@@ -180,9 +180,11 @@ def test_the_columns_a_mapping_needs_are_read_from_its_expressions(tmp_path: Pat
         # Outside of its lambda the same name is a column, and a path may start at a parameter.
         ("list_transform(x, Y -> y.price)[1] + y", ["x", "y"]),
         ("list_transform(x, y -> list_filter(y, z -> z > w))", ["x", "w"]),
+        ("list_transform(x, y -> list_filter(z, w -> w > y))", ["x", "z"]),
         # An arrow that no function of lists is given takes a field out of JSON.
         ("j -> '$.a'", ["j"]),
         ("(j -> k)::VARCHAR", ["j", "k"]),
+        ("concat(a, j -> k)", ["a", "j", "k"]),
     ],
 )
 def test_the_parameter_of_a_lambda_is_no_column(tmp_path: Path, expression: str, columns: list[str]) -> None:
