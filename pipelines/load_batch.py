@@ -236,9 +236,8 @@ class Batch:
             count, line = found.get(str(file.path), (0, 1))
             unseen = file.newlines - 1 - count - file.empty_lines
             if unseen > 0:
-                inner = self._connection.execute(f"select {inner_newlines(file, self.source.delimiter)}").fetchall()[0][
-                    0
-                ]
+                counted = self._connection.execute(f"select {inner_newlines(file, self.source.delimiter)}")
+                inner = counted.fetchall()[0][0]
                 if unseen > inner:
                     raise NightshiftError(
                         f"{file.path.name}: {unseen - inner:,} of its lines vanish behind a quotation mark that is not "
