@@ -63,7 +63,8 @@ def present_expression(column: Column) -> str:
             f"when contains({text}, '?') then split_part({text}, '?', 1) else {text} end)"
         )
     # Trimming copies every value; so it is done only where there is an edge to trim, spaces beyond ASCII included.
-    has_edge = f"{text} = '' or prefix({text}, ' ') or suffix({text}, ' ') or strlen({text}) <> length({text})"
+    # Text before '!' is empty or begins with a space.
+    has_edge = f"{text} < '!' or suffix({text}, ' ') or strlen({text}) <> length({text})"
     return f"case when {has_edge} then {_trimmed(text)} else {text} end"
 
 
@@ -137,17 +138,24 @@ class SteadyClock:
 
 def steady_clocks(zone: ZoneInfo, first: date, last: date) -> list[SteadyClock]:
     """The periods without a clock change between two UTC days, to the hour's quarter, in which clocks change."""
-    begins, end = datetime.combine(first, time()), datetime.combine(last, time())
-    quarters = int((end - begins) / _QUARTER)
+    day, end = datetime.combine(first, time()), datetime.combine(last, time())
     periods: list[SteadyClock] = []
-    for number in range(quarters):
-        instant = begins + number * _QUARTER
-        offset = int(instant.replace(tzinfo=UTC).astimezone(zone).utcoffset().total_seconds())  # type: ignore[union-attr]
-        if periods and periods[-1].offset_seconds == offset:
-            periods[-1] = replace(periods[-1], end=instant + _QUARTER)
-        else:
-            periods.append(SteadyClock(instant, instant + _QUARTER, offset))
+    while day < end:
+        # Looked at by the quarter only on a day at whose end the clock is not what it was at its beginning.
+        step = timedelta(days=1) if _offset(zone, day) == _offset(zone, day + timedelta(days=1)) else _QUARTER
+        for number in range(timedelta(days=1) // step):
+            instant = day + number * step
+            offset = _offset(zone, instant)
+            if periods and periods[-1].offset_seconds == offset:
+                periods[-1] = replace(periods[-1], end=instant + step)
+            else:
+                periods.append(SteadyClock(instant, instant + step, offset))
+        day += timedelta(days=1)
     return periods
+
+
+def _offset(zone: ZoneInfo, instant: datetime) -> int:
+    return int(instant.replace(tzinfo=UTC).astimezone(zone).utcoffset().total_seconds())  # type: ignore[union-attr]
 
 
 def _quoted(names: list[str] | tuple[str, ...]) -> list[str]:

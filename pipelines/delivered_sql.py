@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.deliveries import DeliveredFile
 from pipelines.mapping_sql import column_structure
 from pipelines.sources import Source
+from pipelines.whole_files import DeliveredFile
 
 REJECTS = "csv_rejects"
 REJECT_SCANS = "csv_reject_scans"
@@ -58,7 +58,7 @@ def plain_json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) 
     paths = ", ".join(literal(str(file.path)) for file in files)
     read = (
         f"read_json([{paths}], format='newline_delimited', records=true, filename=true, "
-        f"maximum_object_size={_MAX_LINE_BYTES}, columns={{{columns}}})"
+        f"maximum_object_size={_MAX_LINE_BYTES}, compression='uncompressed', columns={{{columns}}})"
     )
     fields = ", ".join(f"{identifier(name)} := read.{identifier(name)}" for name in names)
     return _select(f"struct_pack({fields})", read)
@@ -145,5 +145,5 @@ def _read_csv(files: Sequence[DeliveredFile], dialect: str, is_keeping_rejects: 
     rejects = tables if is_keeping_rejects else ""
     return (
         f"read_csv([{paths}], {dialect}, auto_detect=false, filename=true, ignore_errors=true, {rejects}"
-        f"max_line_size={_MAX_LINE_BYTES})"
+        f"compression='none', max_line_size={_MAX_LINE_BYTES})"
     )

@@ -13,8 +13,9 @@ import duckdb
 from filelock import FileLock
 
 from pipelines import ledger, quality, quarantine, spool
+from pipelines.batch_writing import write_days
 from pipelines.delivered_sql import mixed_line_ends, one_line
-from pipelines.deliveries import Delivery, examine
+from pipelines.deliveries import Delivery
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home, move_durably
@@ -24,7 +25,7 @@ from pipelines.schema_drift import Drift, drift
 from pipelines.settings import Settings
 from pipelines.sources import Source, Sources, load_sources
 from pipelines.spool import Place
-from pipelines.transcode import in_utf8
+from pipelines.whole_files import examine
 
 Log = Callable[[str], None]
 # Small daily files load fastest many at a time; large ones are held to what memory takes.
@@ -93,6 +94,8 @@ def _ingest_feed(
         FileLock(folder / ".load.lock", mode=0o600),
         spool.opened(home, settings, name, source, sources.store, first, last, log) as place,
     ):
+        # A load that was killed left them.
+        _clear_workplaces(home, name)
         asked = [found for found in place.deliveries if days is None or found.ds is None or found.ds in days]
         late = _late_days(place, first, last)
         if not asked:
@@ -182,22 +185,19 @@ def _load(
 ) -> list[dict[str, Any]]:
     """Read, check, write beside, rename, record: one batch, one ledger event."""
     source, landing = place.source, place.folder
-    staging = home.raw / feed.name / ".staging"
-    shutil.rmtree(staging, ignore_errors=True)
+    staging, plain = _workplaces(home, feed.name)
     staging.mkdir()
     try:
         days = {path: stamped.delivery.ds for stamped in group for path in stamped.delivery.paths}
-        days, folder = in_utf8(days, landing, source, staging / "utf-8")
-        files = [examine(path, folder, source) for path in days]
-        changes = drift(feed, source, files, ledger.latest(home, f"loads/{feed.name}"))
+        files = {examine(path, landing, source, plain): ds for path, ds in days.items()}
+        changes = drift(feed, source, tuple(files), ledger.latest(home, f"loads/{feed.name}"))
         retired = list(ledger.partitions(home, feed.name)) if source.is_bulk else []
-        with Batch(settings, feed, source, sources.store, key, landing, staging) as batch:
-            batch.read(files, days, retired)
-            batch.mark_duplicates()
+        with Batch(settings, feed, source, sources.store, key, (landing, plain), staging) as batch:
+            batch.read(files, retired)
             counts = batch.counts()
             quarantine.check_limits(home, settings, batch, counts)
             quality.check_raw_batch(home, feed.name, batch, place.name)
-            entries = batch.write(counts)
+            entries = write_days(batch, counts)
         _refuse_changed_files(group, place)
         _make_visible(home, feed, staging, entries)
         _record(home, feed, source, key, group, entries, changes)
@@ -210,8 +210,18 @@ def _load(
             f"{feed.name}: {mixed_line_ends(error) or f'{names}{more}: {one_line(error)}'}"
         ) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        _clear_workplaces(home, feed.name)
     return entries
+
+
+def _workplaces(home: Home, feed: str) -> tuple[Path, Path]:
+    """Where a load writes its results beside, and where it unpacks deliveries, whose personal data is not hashed."""
+    return home.raw / feed / ".staging", home.spool / feed / "plain"
+
+
+def _clear_workplaces(home: Home, feed: str) -> None:
+    for folder in _workplaces(home, feed):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_changed_files(group: Sequence[_Stamped], place: Place) -> None:

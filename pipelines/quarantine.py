@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from pipelines.batch_writing import write_quarantine
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably
@@ -152,7 +153,7 @@ def check_limits(home: Home, settings: Settings, batch: Batch, counts: Sequence[
         refused = day.rows_quarantined
         if is_over_limit(settings, source, refused, day.rows_in):
             path = sample_file(home, feed.name)
-            _keep_sample(settings, batch.write_quarantine(day.ds), path)
+            _keep_sample(settings, write_quarantine(batch, day.ds), path)
             top = ", ".join(f"{reason} {count:,}" for reason, count in batch.top_reasons(day.ds))
             held_back = "the day is" if len(counts) == 1 else f"{counts[0].ds} to {counts[-1].ds} are"
             show = f"nightshift quarantine show --failed --feed {feed.name} --home {shlex.quote(str(home.root))}"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.deliveries import DeliveredFile
 from pipelines.errors import UsageError, visible
 from pipelines.feeds import Feed
 from pipelines.mapping_sql import column_paths
 from pipelines.sources import Source
+from pipelines.whole_files import DeliveredFile
 
 
 @dataclass(frozen=True)

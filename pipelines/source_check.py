@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 from pydantic import ValidationError
 
+from pipelines.batch_writing import write_quarantine
 from pipelines.delivered_sql import literal, mixed_line_ends, one_line
 from pipelines.deliveries import Delivery, find_deliveries
 from pipelines.errors import NightshiftError, UsageError
@@ -141,13 +142,12 @@ def _try_out(
     rows: int,
 ) -> FeedCheck:
     sample = cut_sample(delivery, settings.landing_folder, source, folder, rows)
-    changes = drift(feed, source, sample.files, None)
+    changes = drift(feed, source, tuple(sample.files), None)
     staging = folder / "staging"
     staging.mkdir()
     try:
-        with Batch(settings, feed, source, store, key, sample.folder, staging) as batch:
-            batch.read(sample.files, sample.days)
-            batch.mark_duplicates()
+        with Batch(settings, feed, source, store, key, [sample.folder], staging) as batch:
+            batch.read(sample.files)
             return _judged(settings, batch, sample, [*changes.notes, *_unread(source, feed, sample)])
     except duckdb.Error as error:
         if mixed := mixed_line_ends(error):
@@ -158,7 +158,7 @@ def _try_out(
 
 def _judged(settings: Settings, batch: Batch, sample: Sample, notes: Sequence[str]) -> FeedCheck:
     counts = batch.counts()
-    names = [path.relative_to(sample.folder).as_posix() for path in sample.days]
+    names = [file.path.relative_to(sample.folder).as_posix() for file in sample.files]
     more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
     rows_in, refused = _total(counts, "rows_in"), _total(counts, "rows_quarantined")
     return FeedCheck(
@@ -182,7 +182,7 @@ def _total(counts: Sequence[DayCounts], name: str) -> int:
 
 def _refusals(batch: Batch, counts: Sequence[DayCounts]) -> list[Refusal]:
     """From the quarantine files that the sample would leave, so that lines are numbered as there."""
-    paths = [batch.write_quarantine(day.ds) for day in counts if day.rows_quarantined]
+    paths = [write_quarantine(batch, day.ds) for day in counts if day.rows_quarantined]
     if not paths:
         return []
     files = ", ".join(literal(str(path)) for path in paths)
@@ -213,9 +213,9 @@ def _blame(
     alone = [(f".select.{column}", {"select": {column: text}}) for column, text in source.select.items()]
     for where, update in alone:
         one = source.model_copy(update={"where": None, **update})
-        with Batch(settings, feed, one, store, key, sample.folder, staging) as batch:
+        with Batch(settings, feed, one, store, key, [sample.folder], staging) as batch:
             try:
-                batch.read(sample.files, sample.days)
+                batch.read(sample.files)
             except duckdb.Error:
                 return where
     return ".where" if source.where else ""

@@ -14,9 +14,10 @@ from typing import Any
 
 import duckdb
 
-from pipelines.deliveries import csv_header, plain_chunks
 from pipelines.errors import NightshiftError
+from pipelines.plain_text import plain_chunks
 from pipelines.sources import UTF_8
+from pipelines.whole_files import csv_header
 
 _ROWS = 500
 # More than of CSV: a field may be absent from most lines.

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from pipelines.delivered_sql import literal
-from pipelines.deliveries import DeliveredFile, Delivery, examine, plain_chunks
+from pipelines.deliveries import Delivery
+from pipelines.plain_text import CHUNK
 from pipelines.sources import Source
-from pipelines.transcode import in_utf8, open_packed
+from pipelines.whole_files import DeliveredFile, examine, text_shape
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The cut copies, the day of each, and the folder they lie in."""
+    """The cut copies with the day of each, and the folder they lie in."""
 
-    files: list[DeliveredFile]
-    days: Mapping[Path, date | None]
+    files: Mapping[DeliveredFile, date | None]
     folder: Path
 
 
@@ -29,28 +30,26 @@ def cut_sample(delivery: Delivery, landing: Path, source: Source, folder: Path, 
 
     Every file is read to its end before, and refused by name unless it is whole.
     """
-    days, base = in_utf8(dict.fromkeys(delivery.paths, delivery.ds), landing, source, folder / "utf-8")
-    share = max(1, rows // len(days))
-    copies: dict[Path, date | None] = {}
-    for path, ds in days.items():
-        examine(path, base, source)
-        copy = folder / "first" / path.relative_to(base)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        _cut(path, copy, source.format, share)
-        copies[copy] = ds
+    share = max(1, rows // len(delivery.paths))
     first = folder / "first"
-    return Sample([examine(copy, first, source) for copy in copies], copies, first)
+    cut: dict[DeliveredFile, date | None] = {}
+    for path in delivery.paths:
+        whole = examine(path, landing, source, folder / "plain")
+        copy = first / path.relative_to(landing)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        cut[_cut(whole, copy, source, share)] = delivery.ds
+    return Sample(cut, first)
 
 
-def _cut(path: Path, copy: Path, format: str, rows: int) -> None:
-    if format == "parquet":
-        select = f"select * from read_parquet({literal(str(path))}) limit {rows}"
+def _cut(whole: DeliveredFile, copy: Path, source: Source, rows: int) -> DeliveredFile:
+    if source.format == "parquet":
+        select = f"select * from read_parquet({literal(str(whole.path))}) limit {rows}"
         duckdb.execute(f"copy ({select}) to {literal(str(copy))} (format parquet)")
-        return
-    is_csv = format == "csv"
-    with open_packed(copy) as file:
-        for line in _first_records(plain_chunks(path, path.name), rows + is_csv, is_csv):
-            file.write(line)
+        return replace(whole, path=copy)
+    is_csv = source.format == "csv"
+    with whole.path.open("rb") as file, copy.open("wb") as target:
+        records = _first_records(iter(partial(file.read, CHUNK), b""), rows + is_csv, is_csv)
+        return text_shape(copy, copy.name, source, records, target)
 
 
 def _first_records(chunks: Iterable[bytes], count: int, is_quoted: bool) -> Iterator[bytes]:

@@ -1,0 +1,123 @@
+"""A judged batch to files beside: a Parquet file of the loaded rows and one of the refused rows for each day."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines import ledger
+from pipelines.batch_judging import REFUSED
+from pipelines.contract_sql import Reason
+from pipelines.delivered_sql import identifier, literal
+from pipelines.feeds import LINEAGE_COLUMNS
+
+if TYPE_CHECKING:
+    from pipelines.load_batch import Batch, DayCounts
+
+# Rows that are sorted and held before they go to disk, unless one day has more; and files that are open at a time.
+_ROWS_AT_ONCE, _DAYS_AT_ONCE = 500_000, 90
+_QUERY = (r"\?[^\s\"'',;<>]+", "?[query]")
+_EMAIL = (r"[^\s\"'',;:<>]+@[^\s\"'',;<>]+", "[email]")
+_PHONE = (r"\+?\d(?:[ ()/.-]*\d){8,}", "[number]")
+
+
+def write_days(batch: Batch, counts: Sequence[DayCounts]) -> list[dict[str, Any]]:
+    """Write each day's Parquet and quarantine into staging; returns the ledger's entries, one a day.
+
+    Ordered by key, so that equal rows give equal bytes, whatever other days are in the batch.
+    """
+    columns = ", ".join(identifier(column.name) for column in (*batch.feed.columns, *LINEAGE_COLUMNS))
+    # Daily drops lie in the batch day by day; a history may be in any order, and no day should scan all of it.
+    kind, order = ("table", " order by ds") if batch.source.is_bulk else ("view", "")
+    batch.connection.execute(
+        f"create temp {kind} accepted as select ds, {columns} from checked where refusal is null{order}"
+    )
+    touched = _touched(batch, [day.ds for day in counts])
+    for group in _groups(counts):
+        _write_group(batch, group, columns)
+    entries = []
+    for day in counts:
+        path = batch.staging / f"{day.ds}.parquet"
+        if day.rows_loaded == 0:
+            _copy(batch, f"select {columns} from accepted limit 0", path)
+        if day.rows_quarantined:
+            write_quarantine(batch, day.ds)
+        sha256 = ledger.file_sha256(path)
+        entries.append({**asdict(day), "ds": str(day.ds), "sha256": sha256, "touched": touched.get(day.ds, [])})
+    return entries
+
+
+def write_quarantine(batch: Batch, ds: date) -> Path:
+    """Write the day's refused rows: file, line where it is known, reason, column, masked text."""
+    fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in batch.feed.column_names)
+    text = f"coalesce(raw_text, to_json(struct_pack({fields}))::VARCHAR)"
+    for pattern, mask in (_QUERY, _EMAIL):
+        text = f"regexp_replace({text}, {literal(pattern)}, {literal(mask)}, 'g')"
+    # A line that cannot be told into columns may hold anything; elsewhere long numbers are ids and instants.
+    may_hold_phones = "true" if "phone" in batch.feed.column_names else f"refusal = '{Reason.MALFORMED_LINE}:'"
+    without_phones = f"regexp_replace({text}, {literal(_PHONE[0])}, {literal(_PHONE[1])}, 'g')"
+    text = f"case when {may_hold_phones} then {without_phones} else {text} end"
+    path = batch.staging / f"quarantine-{ds}.parquet"
+    _copy(
+        batch,
+        f"""
+        select '{batch.feed.name}' as feed, ds, parse_filename(delivered_file) as file, line,
+            split_part(refusal, ':', 1) as reason, nullif(split_part(refusal, ':', 2), '') as column_name,
+            {text} as raw_text
+        from checked where ds = DATE '{ds}' and {REFUSED}
+        order by file, line, delivered_row, raw_text
+        """,
+        path,
+    )
+    return path
+
+
+def _groups(counts: Sequence[DayCounts]) -> Iterator[list[DayCounts]]:
+    """Days with rows, in order, as many at a time as memory takes."""
+    group: list[DayCounts] = []
+    for day in counts:
+        rows = sum(other.rows_loaded for other in group) + day.rows_loaded
+        if group and (rows > _ROWS_AT_ONCE or len(group) == _DAYS_AT_ONCE):
+            yield group
+            group = []
+        if day.rows_loaded:
+            group.append(day)
+    if group:
+        yield group
+
+
+def _write_group(batch: Batch, group: Sequence[DayCounts], columns: str) -> None:
+    keys = ", ".join(identifier(name) for name in batch.feed.key)
+    folder = batch.staging / "days"
+    batch.connection.execute(
+        f"copy (select ds, {columns} from accepted where ds between DATE '{group[0].ds}' and DATE '{group[-1].ds}' "
+        f"order by ds, {keys}) to {literal(str(folder))} (format parquet, compression snappy, partition_by (ds))"
+    )
+    for day in group:
+        (written,) = (folder / f"ds={day.ds}").iterdir()
+        written.rename(batch.staging / f"{day.ds}.parquet")
+    shutil.rmtree(folder)
+
+
+def _copy(batch: Batch, select: str, path: Path) -> None:
+    batch.connection.execute(f"copy ({select}) to {literal(str(path))} (format parquet, compression snappy)")
+
+
+def _touched(batch: Batch, days: Sequence[date]) -> dict[date, list[str]]:
+    """The business dates whose rows each day's load adds or replaces, in order."""
+    before = {day: batch.staging.parent / f"ds={day}" / "data.parquet" for day in days}
+    replaced = [
+        f"union select DATE '{day}', business_date from read_parquet({literal(str(path))})"
+        for day, path in before.items()
+        if path.exists()
+    ]
+    touched: dict[date, list[str]] = {}
+    for ds, business_date in batch.connection.execute(
+        f"select ds, business_date from accepted {' '.join(replaced)} group by all order by all"
+    ).fetchall():
+        touched.setdefault(ds, []).append(str(business_date))
+    return touched
