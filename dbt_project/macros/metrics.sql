@@ -16,3 +16,22 @@
 {% macro pct(part, whole) -%}
     (({{ part }}) / nullif({{ whole }}, 0))::double
 {%- endmacro %}
+
+{#- int_line_returns: units sent back within the return window, of those old enough to know; 0 to 1, more where more came back than
+    was sold. -#}
+{% macro return_pct(lines) -%}
+    {{ pct(
+        'sum(' ~ lines ~ '.units_returned_in_window) filter (where ' ~ lines ~ '.is_mature)',
+        'sum(' ~ lines ~ '.units) filter (where ' ~ lines ~ '.is_mature)'
+    ) }}
+{%- endmacro %}
+
+{#- fct_sessions: sessions with a purchase, of those that are no bot's. -#}
+{% macro conversion_pct() -%}
+    {{ pct('count(*) filter (where not is_bot and has_purchase)', 'count(*) filter (where not is_bot)') }}
+{%- endmacro %}
+
+{#- fct_shipments: late parcels, of those of which it is known whether they are. -#}
+{% macro late_pct() -%}
+    {{ pct('count(*) filter (where is_late)', 'count(*) filter (where is_late is not null)') }}
+{%- endmacro %}
