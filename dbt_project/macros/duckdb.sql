@@ -28,3 +28,21 @@
 {% macro fast_hash(columns) -%}
     hash({{ columns | join(', ') }})
 {%- endmacro %}
+
+{#- The business day in which an instant falls, across changes of the store's clock. -#}
+{% macro business_day_of(instant) -%}
+    timezone('{{ var("timezone") }}', timezone('UTC', {{ instant }}))::date
+{%- endmacro %}
+
+{% macro seconds_between(earlier, later) -%}
+    date_diff('second', {{ earlier }}, {{ later }})
+{%- endmacro %}
+
+{% macro months_between(earlier, later) -%}
+    date_diff('month', {{ earlier }}, {{ later }})::integer
+{%- endmacro %}
+
+{#- The value that a share of all values does not exceed. -#}
+{% macro quantile_of(value, share) -%}
+    quantile_disc({{ value }}, {{ share }})
+{%- endmacro %}

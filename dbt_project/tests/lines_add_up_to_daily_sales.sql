@@ -1,25 +1,46 @@
--- Units and revenue of the order lines are those of fct_product_sales_daily and of mart_sales_daily, to the cent.
+-- Units and revenue of the order lines are those of fct_product_sales_daily and of mart_sales_daily, to the cent; in
+-- the row's currency as in the store's.
 with lines as (
 
     select
         coalesce(sum(units), 0) as units,
-        coalesce(sum(net_revenue_amount) filter (where currency = '{{ var("currency") }}'), 0) as net_revenue_amount
+        coalesce(sum(net_revenue_amount), 0) as net_revenue_amount,
+        coalesce(sum(store_net_revenue_amount), 0) as store_net_revenue_amount,
+        count(*) filter (where exchange_rate is null) as unconverted_line_count
     from {{ ref('fct_order_lines') }}
     where not is_orphan
 
 ),
 
-totals as (
+daily as (
 
-    select coalesce(sum(units), 0) as units, coalesce(sum(net_revenue_amount), 0) as net_revenue_amount
+    select
+        coalesce(sum(units), 0) as units,
+        coalesce(sum(store_net_revenue_amount), 0) as store_net_revenue_amount,
+        coalesce(sum(unconverted_line_count), 0) as unconverted_line_count
     from {{ ref('fct_product_sales_daily') }}
-    union all
-    select coalesce(sum(units), 0), coalesce(sum(net_revenue_amount), 0)
+
+),
+
+mart as (
+
+    select
+        coalesce(sum(units), 0) as units,
+        coalesce(sum(net_revenue_amount), 0) as net_revenue_amount,
+        coalesce(sum(store_net_revenue_amount), 0) as store_net_revenue_amount,
+        coalesce(sum(unconverted_line_count), 0) as unconverted_line_count
     from {{ ref('mart_sales_daily') }}
 
 )
 
-select lines.*, totals.units as total_units, totals.net_revenue_amount as total_net_revenue_amount
+select lines.*, daily.units as daily_units, mart.units as mart_units
 from lines
-cross join totals
-where lines.units != totals.units or lines.net_revenue_amount != totals.net_revenue_amount
+cross join daily
+cross join mart
+where lines.units != daily.units
+    or lines.units != mart.units
+    or lines.net_revenue_amount != mart.net_revenue_amount
+    or lines.store_net_revenue_amount != daily.store_net_revenue_amount
+    or lines.store_net_revenue_amount != mart.store_net_revenue_amount
+    or lines.unconverted_line_count != daily.unconverted_line_count
+    or lines.unconverted_line_count != mart.unconverted_line_count

@@ -230,7 +230,7 @@ def test_money_arrives_to_the_cent(night: tuple[Home, str], sales: pd.DataFrame)
     value = sum(_money(row.UnitPrice, row.Quantity) for row in known.itertuples())
     with duckdb.connect(str(home.published / "warehouse.duckdb"), read_only=True) as connection:
         lines = connection.sql("select sum(net_revenue_amount), sum(units) from marts.fct_order_lines").fetchall()
-        daily = connection.sql("select sum(net_revenue_amount) from marts.fct_product_sales_daily").fetchall()
+        daily = connection.sql("select sum(store_net_revenue_amount) from marts.fct_product_sales_daily").fetchall()
     assert lines == [(value, Decimal(int(known["Quantity"].sum())))]
     assert daily == [(value,)]
 

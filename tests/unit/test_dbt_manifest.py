@@ -17,7 +17,7 @@ PROJECT = Path(__file__).parents[2] / "dbt_project"
 # What a model of each layer may read; sources go by the name of their source.
 MAY_READ = {
     "staging": {"raw"},
-    "intermediate": {"staging", "intermediate", "marts"},
+    "intermediate": {"seeds", "staging", "intermediate", "marts"},
     "marts": {"staging", "intermediate", "marts"},
     "features": {"staging", "intermediate", "marts", "features"},
     "exports": {"marts", "features", "predictions"},

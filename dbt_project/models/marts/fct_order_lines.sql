@@ -65,37 +65,55 @@ cancelled as (
 
     select
         *,
-        {{ share_of('(value - order_discount_amount - included_tax_amount)', 'units_cancelled', 'units_ordered') }}
-            as cancelled_amount
+        {{ share_of('(value - order_discount_amount - included_tax_amount)', 'units_cancelled', 'units_ordered') }} as cancelled_amount
     from taxed
+
+),
+
+priced as (
+
+    select
+        cancelled.*,
+        product_days.product_key,
+        products.unit_cost,
+        (units_ordered - units_cancelled)::decimal(18, 3) as units,
+        (value - order_discount_amount - included_tax_amount - cancelled_amount)::decimal(18, 2) as net_revenue_amount,
+        {{ store_rate('cancelled.currency', 'rates.exchange_rate') }} as exchange_rate
+    from cancelled
+    left join {{ ref('int_product_days') }} as product_days
+        on product_days.sku = cancelled.sku and product_days.calendar_on = cancelled.ordered_on
+    left join {{ ref('dim_product') }} as products on products.product_key = product_days.product_key
+    left join {{ ref('int_daily_rates') }} as rates
+        on rates.currency = cancelled.currency and rates.calendar_on = cancelled.ordered_on
 
 )
 
 select
-    cancelled.order_line_id,
-    cancelled.order_id,
-    cancelled.sku,
-    product_days.product_key,
-    cancelled.customer_id,
-    cancelled.location_id,
-    cancelled.channel,
-    cancelled.ordered_at,
-    cancelled.ordered_on,
-    cancelled.is_orphan,
-    cancelled.is_order_cancelled,
-    cancelled.units_ordered,
-    cancelled.units_cancelled,
-    (cancelled.units_ordered - cancelled.units_cancelled)::decimal(18, 3) as units,
-    cancelled.currency,
-    cancelled.unit_price,
-    cancelled.gross_amount,
-    cancelled.discount_amount,
-    cancelled.order_discount_amount::decimal(18, 2) as order_discount_amount,
-    cancelled.included_tax_amount::decimal(18, 2) as included_tax_amount,
-    cancelled.cancelled_amount,
-    (
-        cancelled.value - cancelled.order_discount_amount - cancelled.included_tax_amount - cancelled.cancelled_amount
-    )::decimal(18, 2) as net_revenue_amount
-from cancelled
-left join {{ ref('int_product_days') }} as product_days
-    on product_days.sku = cancelled.sku and product_days.calendar_on = cancelled.ordered_on
+    order_line_id,
+    order_id,
+    sku,
+    product_key,
+    customer_id,
+    location_id,
+    channel,
+    ordered_at,
+    ordered_on,
+    is_orphan,
+    is_order_cancelled,
+    units_ordered,
+    units_cancelled,
+    units,
+    currency,
+    unit_price,
+    gross_amount,
+    discount_amount,
+    order_discount_amount::decimal(18, 2) as order_discount_amount,
+    included_tax_amount::decimal(18, 2) as included_tax_amount,
+    cancelled_amount,
+    net_revenue_amount,
+    exchange_rate,
+    {{ in_store_currency('net_revenue_amount', 'exchange_rate') }} as store_net_revenue_amount,
+    unit_cost,
+    {{ cost_of('units', 'unit_cost') }} as cost_amount,
+    (store_net_revenue_amount - cost_amount)::decimal(18, 2) as margin_amount
+from priced

@@ -10,6 +10,7 @@ select
     returns.units,
     lines.currency,
     returns.refund_amount,
+    {{ in_store_currency('returns.refund_amount', 'lines.exchange_rate') }} as store_refund_amount,
     lines.ordered_on,
     returns.requested_at,
     returns.requested_on,

@@ -72,5 +72,6 @@ select
     purchase_count::integer as purchase_count,
     add_to_cart_count > 0 as has_cart,
     checkout_start_count > 0 as has_checkout,
-    purchase_count > 0 as has_purchase
+    purchase_count > 0 as has_purchase,
+    {{ is_bot_like() }} as is_bot
 from sessions

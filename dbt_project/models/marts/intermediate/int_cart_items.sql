@@ -1,0 +1,24 @@
+with items as (
+
+    select
+        visitor_id,
+        cart_number,
+        sku,
+        sum(units) filter (where event_type = 'add_to_cart') as units_added,
+        coalesce(sum(units) filter (where event_type = 'remove_from_cart'), 0) as units_removed,
+        sum(round(units * unit_price, 2)) filter (where event_type = 'add_to_cart') as added_amount
+    from {{ ref('int_cart_events') }}
+    where event_type in ('add_to_cart', 'remove_from_cart')
+    group by visitor_id, cart_number, sku
+
+)
+
+select
+    visitor_id,
+    cart_number,
+    sku,
+    units_added::decimal(18, 3) as units_added,
+    greatest(units_added - units_removed, 0)::decimal(18, 3) as units,
+    {{ share_of('added_amount', 'greatest(units_added - units_removed, 0)', 'units_added') }} as cart_amount
+from items
+where units_added > 0
