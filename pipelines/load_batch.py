@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
@@ -34,9 +34,6 @@ from pipelines.number_sql import mapped_expression
 from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
 from pipelines.sources import Source, Store
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Most rows of a drop speak of the days around it.
 DAYS_BEFORE_A_DROP, DAYS_AFTER_A_DROP = timedelta(days=30), timedelta(days=2)
@@ -326,10 +323,9 @@ class Batch:
             {"ds": ds},
         ).fetchall()
 
-    def accepted(self) -> pd.DataFrame:
-        """The rows about to be loaded, as a frame of the contract's columns."""
-        columns = ", ".join(identifier(name) for name in self.feed.column_names)
-        return self._connection.execute(f"select {columns} from checked where refusal is null").df()
+    def query(self, select: str) -> list[tuple[Any, ...]]:
+        """What a select over `checked` finds."""
+        return self._connection.execute(select).fetchall()
 
     def first_accepted(self, rows: int) -> list[dict[str, Any]]:
         """The first rows about to be loaded, in the order of the delivery."""

@@ -46,9 +46,10 @@ def ingest(
     last: date | None,
     log: Log = print,
     again: bool = False,
+    accept_checks: bool = False,
 ) -> list[LoadReport]:
     """Load feeds (all by default); see `pipelines.ingest.ingest`."""
-    return ingestion.ingest(settings, feeds, first, last, log, again)
+    return ingestion.ingest(settings, feeds, first, last, log, again, accept_checks=accept_checks)
 
 
 def missing_feeds(settings: Settings, as_of: date) -> list[str]:
