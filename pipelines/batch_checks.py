@@ -28,7 +28,6 @@ def check_batch(
     home: Home,
     batch: Batch,
     counts: Sequence[DayCounts],
-    place: str,
     running: Collection[date],
     accept: bool,
     log: Log,
@@ -40,7 +39,7 @@ def check_batch(
     """
     feed = batch.feed
     days = _profiles(batch, counts)
-    found = _find(home, feed, days, set(days) if batch.source.is_bulk else set(running), place, accept)
+    found = _find(home, feed, days, set(days) if batch.source.is_bulk else set(running), accept)
     if critical := [finding for finding in found if finding.severity == CRITICAL and not accept]:
         raise CheckFailedError(_stopped(feed, critical, counts, batch.source.is_bulk))
     _tell(feed, found, log)
@@ -63,7 +62,7 @@ def _profiles(batch: Batch, counts: Sequence[DayCounts]) -> dict[date, Profile]:
 
 
 def _find(
-    home: Home, feed: Feed, days: Mapping[date, Profile], undated: Collection[date], place: str, accept: bool
+    home: Home, feed: Feed, days: Mapping[date, Profile], undated: Collection[date], accept: bool
 ) -> list[Finding]:
     history = batch_profile.history(home, feed.name, list(days)) if days else {}
     measured = measures(feed, days, history, undated)
@@ -72,14 +71,14 @@ def _find(
     # Looked up only now: most loads are too small or too early to be judged.
     closed = closed_days(home, min([*history, *days]), max(days))
     measured = measures(feed, _but(closed, days), _but(closed, history), undated)
-    return _judge(home, feed, measured, place, accept) if measured else []
+    return _judge(home, feed, measured, accept) if measured else []
 
 
 def _but(closed: Collection[date], days: Mapping[date, Profile]) -> dict[date, Profile]:
     return {ds: day for ds, day in days.items() if ds not in closed}
 
 
-def _judge(home: Home, feed: Feed, measured: Measured, place: str, accept: bool) -> list[Finding]:
+def _judge(home: Home, feed: Feed, measured: Measured, accept: bool) -> list[Finding]:
     import pandas as pd
 
     suite = f"raw_{feed.name}"
@@ -89,14 +88,15 @@ def _judge(home: Home, feed: Feed, measured: Measured, place: str, accept: bool)
         for ds, day in measured.items()
     ]
     frame = pd.DataFrame(rows).astype(dict.fromkeys(names, float))
-    outcome = quality.validate(home, suite, frame, f"the delivery of {feed.name}, {place}", row_name="ds")
+    where = f"{feed.name} of {_span(min(measured), max(measured))}"
+    outcome = quality.validate(home, suite, frame, where, row_name="ds")
     found = _findings(outcome["results"], measured)
     ledger.append(
         home,
         "checks",
         {
             "suite": suite,
-            "where": f"the delivery of {feed.name}, {place}",
+            "where": where,
             "rows": len(frame),
             "success": outcome["success"],
             "is_accepted": accept,
@@ -123,11 +123,15 @@ def _stopped(feed: Feed, critical: Sequence[Finding], counts: Sequence[DayCounts
     first, last = counts[0].ds, counts[-1].ds
     span = "" if is_bulk else f" --from {first} --to {last}"
     more = f" and {len(critical) - 1} more" if len(critical) > 1 else ""
-    held_back = f"{first} is" if first == last else f"{first} to {last} are"
+    is_or_are = "is" if first == last else "are"
     return (
-        f"{feed.name} {critical[0]}{more}; {held_back} not loaded; have it delivered again, or, if the store did have "
-        f"such a day: nightshift ingest {feed.name}{span} --accept-checks"
+        f"{feed.name} {critical[0]}{more}; {_span(first, last)} {is_or_are} not loaded; have it delivered again, or, "
+        f"if the store did have such a day: nightshift ingest {feed.name}{span} --accept-checks"
     )
+
+
+def _span(first: date, last: date) -> str:
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _tell(feed: Feed, found: Sequence[Finding], log: Log) -> None:

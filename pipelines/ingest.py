@@ -207,7 +207,7 @@ def _load(
             batch.mark_duplicates()
             counts = batch.counts()
             quarantine.check_limits(home, settings, batch, counts)
-            checked = batch_checks.check_batch(home, batch, counts, place.name, place.running, accept_checks, log)
+            checked = batch_checks.check_batch(home, batch, counts, place.running, accept_checks, log)
             entries = [{**entry, **checked[entry["ds"]]} for entry in batch.write(counts)]
         _refuse_changed_files(group, place)
         _make_visible(home, feed, staging, entries)

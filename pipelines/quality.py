@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUITES = Path(__file__).parent.parent / "expectations"
-# What the pages show of each suite; the ledger remembers all.
-RESULTS_KEPT = 10
+# What the pages show of each suite, a week of nights; the ledger remembers all.
+RESULTS_KEPT = 7
+TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
 
 
 class CheckFailedError(NightshiftError):
@@ -59,7 +60,7 @@ def validate(
     )
     suite = gx.ExpectationSuite(**read_suite(suite_name))
     outcome: dict[str, Any] = batch.validate(suite, result_format=told).to_json_dict()
-    outcome["meta"] |= {"where": where}
+    outcome["meta"] |= {"where": where, "rows": len(frame)}
     _keep(home, suite_name, outcome)
     return outcome
 
@@ -95,7 +96,7 @@ def _context() -> Any:
 
 def _keep(home: Home, suite_name: str, outcome: dict[str, Any]) -> None:
     folder = home.checks / suite_name
-    write_atomically(folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.json", ledger.canonical_json(outcome))
+    write_atomically(folder / f"{datetime.now(UTC):{TIME_FORMAT}}.json", ledger.canonical_json(outcome))
     for old in sorted(folder.glob("*.json"))[:-RESULTS_KEPT]:
         old.unlink(missing_ok=True)
 
