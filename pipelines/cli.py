@@ -105,10 +105,18 @@ def simulate(
 @click.option("--from", "first", type=Day(), help="First business day [default: the first delivered].")
 @click.option("--to", "last", type=Day(), help="Last business day [default: the last delivered].")
 @click.option("--again", is_flag=True, help="Load also what the ledger shows as loaded.")
+@click.option("--accept-checks", is_flag=True, help="Load also a day that the checks stop; the ledger says so.")
 @home_options
-def ingest(settings: Settings, feeds: tuple[str, ...], first: date | None, last: date | None, again: bool) -> None:
+def ingest(
+    settings: Settings,
+    feeds: tuple[str, ...],
+    first: date | None,
+    last: date | None,
+    again: bool,
+    accept_checks: bool,
+) -> None:
     """Load deliveries into raw/; refused rows go to quarantine/ with their reason."""
-    reports = nights.ingest(settings, feeds or None, first, last, log, again)
+    reports = nights.ingest(settings, feeds or None, first, last, log, again, accept_checks)
     for report in reports:
         if report.status == "loaded":
             click.echo(

@@ -7,7 +7,7 @@ feed, and the checks are derived from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pipelines.currencies import CURRENCIES
@@ -39,7 +39,8 @@ EVENT_TYPES = (
 class Column:
     """One column of a contract. `type` is the DuckDB type it has in `raw/`; instants are UTC.
 
-    An instant that `may_lie_ahead` is planned; all others have passed when the row is delivered.
+    An instant that `may_lie_ahead` is planned; all others have passed when the row is delivered. An `is_category`
+    has few values, whose shares are worth watching.
     """
 
     name: str
@@ -52,6 +53,8 @@ class Column:
     values: tuple[str, ...] = ()
     is_personal: bool = False
     may_lie_ahead: bool = False
+    # Left out of the repr, by which a load knows its contract: what is watched changes no row.
+    is_category: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,15 +108,15 @@ _FEEDS = (
             _text("order_id"),
             _optional("customer_id"),
             Column("ordered_at", INSTANT),
-            _text("status", values=ORDER_STATUSES),
+            _text("status", values=ORDER_STATUSES, is_category=True),
             _optional("cancelled_at", INSTANT),
-            _optional("location_id", default="main"),
-            _optional("channel"),
-            _text("currency", values=CURRENCIES),
+            _optional("location_id", default="main", is_category=True),
+            _optional("channel", is_category=True),
+            _text("currency", values=CURRENCIES, is_category=True),
             _optional("discount_amount", MONEY),
             _optional("shipping_amount", MONEY),
             _optional("tax_amount", MONEY),
-            _optional("ship_country"),
+            _optional("ship_country", is_category=True),
             _optional("email", is_personal=True),
             _optional("updated_at", INSTANT),
         ),
@@ -147,7 +150,7 @@ _FEEDS = (
             Column("requested_at", INSTANT),
             _optional("received_at", INSTANT),
             _optional("refund_amount", MONEY),
-            _text("status", values=RETURN_STATUSES),
+            _text("status", values=RETURN_STATUSES, is_category=True),
         ),
         instants=("requested_at",),
     ),
@@ -158,11 +161,11 @@ _FEEDS = (
         (
             _text("customer_id"),
             _optional("created_at", INSTANT),
-            _optional("country"),
+            _optional("country", is_category=True),
             _optional("region"),
             _optional("email", is_personal=True),
             _optional("phone", is_personal=True),
-            _optional("marketing_consent", BOOLEAN),
+            _optional("marketing_consent", BOOLEAN, is_category=True),
             _optional("attributes"),
             _optional("updated_at", INSTANT),
         ),
@@ -175,8 +178,8 @@ _FEEDS = (
         (
             _text("shipment_id"),
             _text("order_id"),
-            _text("carrier"),
-            _optional("service"),
+            _text("carrier", is_category=True),
+            _optional("service", is_category=True),
             _optional("shipped_at", INSTANT),
             _optional("promised_at", INSTANT, may_lie_ahead=True),
             _optional("delivered_at", INSTANT),
@@ -205,7 +208,7 @@ _FEEDS = (
             _optional("min_order_quantity", QUANTITY, minimum=0),
             _optional("unit_of_measure"),
             _optional("launched_on", DATE),
-            Column("is_active", BOOLEAN),
+            Column("is_active", BOOLEAN, is_category=True),
             _optional("attributes"),
             _optional("image_url"),
         ),
@@ -216,7 +219,7 @@ _FEEDS = (
         ("sku", "location_id"),
         (
             _text("sku"),
-            _text("location_id", default="main"),
+            _text("location_id", default="main", is_category=True),
             Column("on_hand", QUANTITY, minimum=0),
             Column("on_order", QUANTITY, minimum=0),
         ),
@@ -228,12 +231,12 @@ _FEEDS = (
         (
             _text("promotion_id"),
             _text("sku"),
-            _optional("kind"),
+            _optional("kind", is_category=True),
             Column("starts_on", DATE),
             Column("ends_on", DATE),
             _optional("discount_pct", NUMBER, minimum=0, maximum=1),
             _optional("announced_on", DATE),
-            Column("is_cancelled", BOOLEAN, default="false"),
+            Column("is_cancelled", BOOLEAN, default="false", is_category=True),
         ),
     ),
     Feed(
@@ -243,7 +246,7 @@ _FEEDS = (
         (
             Column("date", DATE),
             _optional("location_id"),
-            Column("is_open", BOOLEAN),
+            Column("is_open", BOOLEAN, is_category=True),
             _optional("event"),
         ),
     ),
@@ -257,14 +260,14 @@ _FEEDS = (
             _optional("session_id"),
             _optional("customer_id"),
             Column("occurred_at", INSTANT),
-            _text("event_type", values=EVENT_TYPES),
+            _text("event_type", values=EVENT_TYPES, is_category=True),
             _optional("sku"),
             _optional("quantity", QUANTITY, minimum=0, exclusive=True),
             _optional("unit_price", UNIT_PRICE, minimum=0),
             _optional("order_id"),
-            _optional("device"),
-            _optional("country"),
-            _optional("traffic_source"),
+            _optional("device", is_category=True),
+            _optional("country", is_category=True),
+            _optional("traffic_source", is_category=True),
             _optional("page_url"),
             _optional("attributes"),
         ),

@@ -120,6 +120,10 @@ class Home:
         return self.root / "ledger"
 
     @property
+    def checks(self) -> Path:
+        return self.root / "checks"
+
+    @property
     def decisions(self) -> Path:
         return self.root / "decisions"
 

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 from filelock import FileLock
 
-from pipelines import ledger, quality, quarantine, spool
+from pipelines import batch_checks, ledger, quarantine, spool
 from pipelines.batch_writing import write_days
 from pipelines.delivered_sql import mixed_line_ends, one_line
 from pipelines.deliveries import Delivery
@@ -60,17 +60,26 @@ def ingest(
     log: Log,
     again: bool = False,
     days: Collection[date] | None = None,
+    accept_checks: bool = False,
 ) -> list[LoadReport]:
     """Load the feeds' deliveries of the business days `first` to `last`, bulk history always whole.
 
     With `days`, only those of them are loaded.
     Loading the same bytes again changes nothing, unless `again` asks for it. Raises `NightshiftError` when a file
-    is damaged, a mapping does not fit or too many rows are refused; nothing of that batch is loaded then.
+    is damaged, a mapping does not fit, too many rows are refused or a day looks like none, unless `accept_checks`;
+    nothing of that batch is loaded then.
     """
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
     key = load_key(home, settings)
-    return [_ingest_feed(home, settings, sources, key, name, first, last, log, again, days) for name in feeds or FEEDS]
+    names = list(feeds or FEEDS)
+    # The calendar comes first: the days that it calls closed are judged by no check.
+    in_order = sorted(names, key=lambda name: name != "calendar")
+    reports = {
+        name: _ingest_feed(home, settings, sources, key, name, first, last, log, again, days, accept_checks)
+        for name in in_order
+    }
+    return [reports[name] for name in names]
 
 
 def _ingest_feed(
@@ -84,6 +93,7 @@ def _ingest_feed(
     log: Log,
     again: bool,
     days: Collection[date] | None,
+    accept_checks: bool,
 ) -> LoadReport:
     source = sources.feeds.get(name)
     if source is None:
@@ -104,7 +114,7 @@ def _ingest_feed(
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
             place.fetch([path for stamped in group for path in stamped.delivery.paths])
-            loaded = _load(home, settings, FEEDS[name], place, sources, key, group, log)
+            loaded = _load(home, settings, FEEDS[name], place, sources, key, group, log, accept_checks)
             entries += loaded
             log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
     report = _report(name, entries, late)
@@ -182,6 +192,7 @@ def _load(
     key: PersonalDataKey,
     group: Sequence[_Stamped],
     log: Log,
+    accept_checks: bool,
 ) -> list[dict[str, Any]]:
     """Read, check, write beside, rename, record: one batch, one ledger event."""
     source, landing = place.source, place.folder
@@ -196,8 +207,8 @@ def _load(
             batch.read(files, retired)
             counts = batch.counts()
             quarantine.check_limits(home, settings, batch, counts)
-            quality.check_raw_batch(home, feed.name, batch, place.name)
-            entries = write_days(batch, counts)
+            checked = batch_checks.check_batch(home, batch, counts, place.running, accept_checks, log)
+            entries = [{**entry, **checked[entry["ds"]]} for entry in write_days(batch, counts)]
         _refuse_changed_files(group, place)
         _make_visible(home, feed, staging, entries)
         _record(home, feed, source, key, group, entries, changes)

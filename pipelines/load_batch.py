@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
@@ -23,9 +23,6 @@ from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
 from pipelines.sources import Source, Store
 from pipelines.whole_files import DeliveredFile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -133,11 +130,6 @@ class Batch:
             "group by 1 order by 2 desc, 1 limit 3",
             {"ds": ds},
         ).fetchall()
-
-    def accepted(self) -> pd.DataFrame:
-        """The rows about to be loaded, as a frame of the contract's columns."""
-        columns = ", ".join(identifier(name) for name in self.feed.column_names)
-        return self.connection.execute(f"select {columns} from checked where refusal is null").df()
 
     def first_accepted(self, rows: int) -> list[dict[str, Any]]:
         """The first rows about to be loaded, in the order of the delivery."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines import exports, ledger, quality
+from pipelines import data_docs, exports, ledger, quality
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
 from pipelines import training as training_step
@@ -46,9 +46,10 @@ def ingest(
     last: date | None,
     log: Log = print,
     again: bool = False,
+    accept_checks: bool = False,
 ) -> list[LoadReport]:
     """Load feeds (all by default); see `pipelines.ingest.ingest`."""
-    return ingestion.ingest(settings, feeds, first, last, log, again)
+    return ingestion.ingest(settings, feeds, first, last, log, again, accept_checks=accept_checks)
 
 
 def missing_feeds(settings: Settings, as_of: date) -> list[str]:
@@ -121,31 +122,36 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
 
 
 def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:
-    """Swap in what analysts read; a day before the published one is left out, and said."""
+    """Swap in what analysts read, and the pages of the checks; a day before the published one is left out, and said."""
     with _step(settings, "publish", as_of, owner) as home:
-        sources = load_sources(settings.sources_file)
-        warehouse = Warehouse(home, settings, sources.store, as_of)
-        state = warehouse.built()
-        last = ledger.latest(home, "publishes")
-        if last and last["as_of"] > str(as_of):
-            log(f"published stays at {last['as_of']}: {as_of} is an earlier day; its exports are in {home.exports}")
-            return
-        manifests = [path.read_text() for path in sorted(home.exports.glob(f"*/v*/as_of={as_of}/manifest.json"))]
-        fingerprint = ledger.fingerprint([state.inputs, manifests])
-        if last and last["fingerprint"] == fingerprint and (home.published / "warehouse.duckdb").exists():
-            log(f"published: unchanged, {home.published / 'warehouse.duckdb'}")
-            return
-        late = missing_feeds(settings, as_of)
-        facts = {
-            "as_of": str(as_of),
-            "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "completeness": f"partial, late: {', '.join(late)}" if late else "complete",
-            "inputs": state.inputs,
-            "snapshot": state.snapshot,
-            "store": sources.store.name,
-        }
-        warehouse.publish(facts, log)
-        ledger.append(home, "publishes", {"as_of": str(as_of), "fingerprint": fingerprint})
+        _publish_warehouse(home, settings, as_of, log)
+        data_docs.publish(home, log)
+
+
+def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) -> None:
+    sources = load_sources(settings.sources_file)
+    warehouse = Warehouse(home, settings, sources.store, as_of)
+    state = warehouse.built()
+    last = ledger.latest(home, "publishes")
+    if last and last["as_of"] > str(as_of):
+        log(f"published stays at {last['as_of']}: {as_of} is an earlier day; its exports are in {home.exports}")
+        return
+    manifests = [path.read_text() for path in sorted(home.exports.glob(f"*/v*/as_of={as_of}/manifest.json"))]
+    fingerprint = ledger.fingerprint([state.inputs, manifests])
+    if last and last["fingerprint"] == fingerprint and (home.published / "warehouse.duckdb").exists():
+        log(f"published: unchanged, {home.published / 'warehouse.duckdb'}")
+        return
+    late = missing_feeds(settings, as_of)
+    facts = {
+        "as_of": str(as_of),
+        "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "completeness": f"partial, late: {', '.join(late)}" if late else "complete",
+        "inputs": state.inputs,
+        "snapshot": state.snapshot,
+        "store": sources.store.name,
+    }
+    warehouse.publish(facts, log)
+    ledger.append(home, "publishes", {"as_of": str(as_of), "fingerprint": fingerprint})
 
 
 def release(settings: Settings, owner: str) -> None:

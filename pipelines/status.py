@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pipelines import ledger, nights
 from pipelines.feeds import FEEDS
+from pipelines.findings import recent_findings
 from pipelines.home import Home
 from pipelines.settings import Settings
 from pipelines.sources import load_sources
@@ -32,7 +33,7 @@ def report(settings: Settings) -> str:
     sources = load_sources(settings.sources_file)
     loaded = {feed: list(ledger.partitions(home, feed).values()) for feed in FEEDS}
     table = _feed_table({feed: loaded[feed] for feed in sources.feeds})
-    sections = [f"home: {home.root}", _render(table), _quarantine_line(loaded)]
+    sections = [f"home: {home.root}", _render(table), _quarantine_line(loaded), *recent_findings(home)]
     if off := nights.switched_off(sources):
         sections.append(f"off for want of feeds: {'; '.join(off)}")
     sections += [_build_line(home), *(_export_line(latest) for latest in _latest_exports(home))]

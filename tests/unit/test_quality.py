@@ -1,17 +1,19 @@
-"""A batch that does not look like one stops the night, and the message says what, how much and where."""
+"""Predictions that do not look like any stop the night; results are kept, and the raw suites judge what is measured."""
 
 from __future__ import annotations
 
-from datetime import date
+import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from shop import Shop, lines
 
-from pipelines import ledger
+from pipelines import batch_profile, ledger
+from pipelines.batch_measures import measures
+from pipelines.feeds import FEEDS
 from pipelines.home import Home
-from pipelines.quality import CheckFailedError, check
+from pipelines.quality import RESULTS_KEPT, SUITES, CheckFailedError, check, kept_results, read_suite
 
 
 def _predictions(rows: int) -> pd.DataFrame:
@@ -64,11 +66,53 @@ def test_bad_predictions_stop_the_night(
     assert "\n" not in message
 
 
-def test_prices_in_the_wrong_unit_keep_a_delivery_out(shop: Shop) -> None:
-    shop.map(order_lines="{uri: 'lines/{ds}.csv', format: csv}")
-    header = "order_line_id,order_id,sku,quantity,unit_price"
-    shop.deliver("lines/2024-07-01.csv", lines(header, [f"l{n},o{n},s,1,{1000000 + n}" for n in range(50)]))
-    with pytest.raises(CheckFailedError, match=r"raw_order_lines.*median.*unit_price.*observed 1000024\.5; look at"):
-        shop.ingest("order_lines")
-    assert shop.raw("order_lines") == []
-    assert ledger.partitions(Home(shop.root), "order_lines") == {}
+def test_the_newest_results_are_kept(tmp_path: Path) -> None:
+    home = Home.create(tmp_path / "home")
+    for rows in range(1, RESULTS_KEPT + 3):
+        check(home, "predictions_demand", _predictions(rows), "here")
+    kept = [json.loads(path.read_bytes()) for path in kept_results(home)]
+    # The two oldest, of one and of two rows, are gone.
+    counts = [result["results"][0]["result"]["observed_value"] for result in kept]
+    assert counts == list(range(3, RESULTS_KEPT + 3))
+    assert {path.parent.name for path in kept_results(home)} == {"predictions_demand"}
+    assert len(list(ledger.events(home, "checks"))) == RESULTS_KEPT + 2
+
+
+def test_every_feed_has_a_suite_that_judges_what_is_measured_and_says_why() -> None:
+    assert {path.stem for path in SUITES.glob("raw_*.json")} == {f"raw_{feed}" for feed in FEEDS}
+    for name, feed in FEEDS.items():
+        # A month of full days on which every column has values is measured in every way.
+        columns = [column.name for column in feed.columns]
+        day = {"rows": 1000, "rows_in": 1000, "refused": 0, "late": 0, "ahead": 0, "content": "", "nulls": {}}
+        day |= {"hours": {"0": 1000}} if feed.instants else {"hours": {}}
+        day |= {"values": {name: {"a": 1000} for name in columns}}
+        day |= dict.fromkeys(("medians", "means"), dict.fromkeys(columns, 1.0))
+        days = {date(2025, 1, 1) + timedelta(days=n): day for n in range(batch_profile.HISTORY_DAYS + 1)}
+        measured = measures(feed, days, {}, ())[max(days)]
+        suite = read_suite(f"raw_{name}")
+        assert suite["name"] == f"raw_{name}"
+        assert {expectation["kwargs"]["column"] for expectation in suite["expectations"]} <= set(measured)
+        for expectation in suite["expectations"]:
+            assert set(expectation) == {"type", "severity", "kwargs", "meta"}
+            assert expectation["severity"] in ("critical", "warning")
+            assert set(expectation["kwargs"]) & {"min_value", "max_value"}
+            assert len(expectation["meta"]["why"].split()) > 3
+        same = [(item["severity"], item["kwargs"]["column"]) for item in suite["expectations"]]
+        assert len(same) == len(set(same))
+
+
+def test_a_critical_limit_lies_beyond_the_warning() -> None:
+    for name in FEEDS:
+        limits = {
+            (item["severity"], item["kwargs"]["column"]): item["kwargs"]
+            for item in read_suite(f"raw_{name}")["expectations"]
+        }
+        for severity, column in limits:
+            if severity == "critical" and ("warning", column) in limits:
+                critical, warning = limits["critical", column], limits["warning", column]
+                assert critical.get("max_value", float("inf")) > warning.get("max_value", float("inf")) or (
+                    "max_value" not in critical
+                )
+                assert critical.get("min_value", float("-inf")) <= warning.get("min_value", float("-inf")) or (
+                    "min_value" not in critical
+                )

@@ -1,0 +1,144 @@
+"""A summary of each business day of a batch: what its rows look like as a whole, which no single row tells.
+
+It is made by DuckDB in the batch's own connection, is kept with the day's partition in the ledger, and is what later
+days are compared with. The same rows give the same summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pipelines import contract_sql, ledger
+from pipelines.delivered_sql import identifier
+from pipelines.feeds import INSTANT, INTEGER, MONEY, NUMBER, QUANTITY, UNIT_PRICE, Column, Feed
+from pipelines.home import Home
+
+if TYPE_CHECKING:
+    from pipelines.load_batch import Batch
+
+# As JSON has it: rows; late and ahead, those of them that speak of another day; nulls and values, rows by column;
+# medians and means by column; hours, rows by the hours left of their day; content, the same for the same rows.
+Profile = Mapping[str, Any]
+
+HISTORY_DAYS = 28
+EMPTY: Profile = {"rows": 0}
+# A column with more values than this is no category; the rest of its rows go without a name.
+_VALUES_KEPT = 20
+_VALUE_LENGTH = 40
+_EXACT = (INTEGER, MONEY, QUANTITY, UNIT_PRICE)
+_ROWS = "checked where refusal is null"
+
+
+def profile(batch: Batch) -> dict[date, Profile]:
+    """The summary of every day that has a row about to be loaded; the others have the `EMPTY` one."""
+    days = {row["ds"]: row for row in _totals(batch)}
+    for column in categories(batch.feed):
+        text = f"left({identifier(column.name)}::VARCHAR, {_VALUE_LENGTH})"
+        for ds, value, rows in batch.connection.execute(_counted(text)).fetchall():
+            days[ds]["values"].setdefault(column.name, {})[value] = rows
+    if batch.feed.instants:
+        for ds, hours, rows in batch.connection.execute(_hours(batch.feed)).fetchall():
+            days[ds]["hours"][str(hours)] = rows
+    return {ds: {name: value for name, value in day.items() if name != "ds"} for ds, day in days.items()}
+
+
+def history(home: Home, feed: str, days: Sequence[date]) -> dict[date, Profile]:
+    """The kept summaries of the weeks before `days` and between them, a day without rows included.
+
+    A day that was read before it was over says nothing of a whole one, and is left out.
+    """
+    first = min(days) - timedelta(days=HISTORY_DAYS)
+    found: dict[date, Profile] = {}
+    for event in ledger.events(home, f"loads/{feed}"):
+        for entry in event["partitions"]:
+            ds = date.fromisoformat(entry["ds"])
+            if first <= ds < max(days):
+                is_running = any(file.get("is_running") for file in entry.get("files", ()))
+                found.pop(ds, None)
+                if "profile" in entry and not is_running:
+                    found[ds] = entry["profile"]
+    return found
+
+
+def categories(feed: Feed) -> list[Column]:
+    return [column for column in feed.columns if column.is_category]
+
+
+def numbers(feed: Feed) -> list[Column]:
+    return [column for column in feed.columns if column.type in (*_EXACT, NUMBER)]
+
+
+def optional(feed: Feed) -> list[Column]:
+    return [column for column in feed.columns if not column.required]
+
+
+def _totals(batch: Batch) -> list[dict[str, Any]]:
+    feed = batch.feed
+    nulls = [f"count(*) - count({identifier(column.name)})" for column in optional(feed)]
+    medians = [f"median({identifier(column.name)})::DOUBLE" for column in numbers(feed)]
+    # A sum of decimals does not depend on the order in which threads add them up; one of floats would.
+    means = [_exact_mean(column) for column in numbers(feed)]
+    dates = ["count(*) filter (business_date < ds)", "count(*) filter (business_date > ds)"]
+    sums = ", ".join(["count(*)", *dates, _content(feed), *nulls, *medians, *means])
+    rows = []
+    found = batch.connection.execute(f"select ds, {sums} from {_ROWS} group by ds").fetchall()
+    for ds, count, late, ahead, content, *rest in found:
+        cuts = len(nulls), len(nulls) + len(medians)
+        rows.append(
+            {
+                "ds": ds,
+                "rows": count,
+                "late": late,
+                "ahead": ahead,
+                "content": f"{content:016x}",
+                "nulls": _named(optional(feed), rest[: cuts[0]]),
+                "medians": _named(numbers(feed), rest[cuts[0] : cuts[1]]),
+                "means": _named(numbers(feed), rest[cuts[1] :]),
+                "values": {},
+                "hours": {},
+            }
+        )
+    return rows
+
+
+def _named(columns: Sequence[Column], values: Sequence[float | int | None]) -> dict[str, float | int]:
+    named = zip(columns, values, strict=True)
+    return {column.name: round(value, 6) for column, value in named if value is not None}
+
+
+def _exact_mean(column: Column) -> str:
+    exact = f"{identifier(column.name)}::DECIMAL(18,4)" if column.type == NUMBER else identifier(column.name)
+    return f"sum({exact})::DOUBLE / nullif(count({identifier(column.name)}), 0)"
+
+
+def _content(feed: Feed) -> str:
+    """What is the same for the same rows in any order: the key and the instants, of a snapshot all of it."""
+    instants = [column.name for column in feed.columns if column.type == INSTANT]
+    names = feed.column_names if feed.is_snapshot else [*feed.key, *instants]
+    return f"bit_xor(hash({', '.join(identifier(name) for name in names)}))"
+
+
+def _counted(value: str) -> str:
+    """Rows by day and value; past the most frequent values they are counted together, under no name."""
+    return f"""
+        with counted as (
+            select ds, {value} as value, count(*) as rows from {_ROWS} and {value} is not null group by all
+        ),
+        placed as (select *, row_number() over (partition by ds order by rows desc, value) as place from counted)
+        select ds, case when place <= {_VALUES_KEPT} then value else '' end as named, sum(rows)::BIGINT
+        from placed group by all
+    """
+
+
+def _hours(feed: Feed) -> str:
+    """Rows of the day itself by the whole hours that its own instant lies before the day's end in the store."""
+    return f"""
+        with hourly as (
+            select ds, date_trunc('hour', {contract_sql.own_instant(feed)}) as hour, count(*) as rows
+            from {_ROWS} and business_date = ds group by all
+        )
+        select ds, date_diff('hour', hour, timezone('UTC', (ds + 1)::TIMESTAMPTZ)) - 1, sum(rows)::BIGINT
+        from hourly where hour is not null group by all
+    """
