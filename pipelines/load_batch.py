@@ -25,6 +25,7 @@ from pipelines.delivered_sql import (
     identifier,
     inner_newlines,
     literal,
+    no_rows,
     plain_json_lines,
 )
 from pipelines.deliveries import DeliveredFile
@@ -114,6 +115,9 @@ class Batch:
             [{"path": str(path), "ds": ds or self.source.ds} for path, ds in days.items()]
             + [{"path": "", "ds": day} for day in retired],
         )
+        if not files:
+            self._connection.execute(f"create temp table checked as {no_rows(self.feed)}")
+            return
         if not self._read_plain_json_lines(files):
             relation = delivered_relation(self._connection, self.feed.name, self.source, files)
             self._connection.execute(f"create temp table checked as {self._checked(relation)}")
