@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 import json
 import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
-from typing import IO, cast
-
-import duckdb
-import zstandard
 
 from pipelines.errors import NightshiftError
+from pipelines.parquet_pages import examine_parquet
 from pipelines.sources import Source
+from pipelines.unpacking import plain_chunks
 from pipelines.uris import DS, day_pattern, path_pattern
 
 _CHUNK = 1 << 20
 _EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
-_MAX_RATIO = 200
-# Small, because a run of one byte unpacks to thirty thousand times its size at once.
-_ZSTD_CHUNK = 4 << 10
-_MAX_PLAIN_BYTES = 64 << 20
 _FIRST_LINES = 100
 
 
@@ -129,16 +120,8 @@ def examine(path: Path, landing: Path, source: Source) -> DeliveredFile:
     """
     name = path.relative_to(landing).as_posix()
     if source.format == "parquet":
-        return DeliveredFile(path, columns=_examine_parquet(path, name))
+        return DeliveredFile(path, columns=examine_parquet(path, name))
     return _examine_text(path, name, source)
-
-
-def _examine_parquet(path: Path, name: str) -> tuple[str, ...]:
-    try:
-        columns = duckdb.execute("select * from read_parquet($path) limit 0", {"path": str(path)}).description
-        return tuple(column[0] for column in columns or ())
-    except duckdb.Error as error:
-        raise NightshiftError(f"{name}: no whole Parquet file: {str(error).splitlines()[0]}") from None
 
 
 def _examine_text(path: Path, name: str, source: Source) -> DeliveredFile:
@@ -155,42 +138,6 @@ def _examine_text(path: Path, name: str, source: Source) -> DeliveredFile:
         return DeliveredFile(path, (), newlines, empty, _first_fields(start))
     header = csv_header(start, name, source.delimiter)
     return DeliveredFile(path, header, newlines, empty, header)
-
-
-def plain_chunks(path: Path, name: str) -> Iterator[bytes]:
-    """A text file's bytes, unpacked. Raises `NightshiftError` naming a file that is damaged or unpacks without end."""
-    total = 0
-    try:
-        for chunk in _unpacked(path):
-            total += len(chunk)
-            if total > max(_MAX_PLAIN_BYTES, path.stat().st_size * _MAX_RATIO):
-                raise NightshiftError(f"{name}: unpacks to more than {_MAX_RATIO} times its size; refused as a bomb")
-            yield chunk
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
-        raise NightshiftError(f"{name}: damaged archive ({error}); ask for it to be delivered again") from None
-
-
-def _unpacked(path: Path) -> Iterator[bytes]:
-    if path.suffix in (".zst", ".zstd"):
-        yield from _zstd_chunks(path)
-        return
-    with cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as file:
-        yield from iter(partial(file.read, _CHUNK), b"")
-
-
-def _zstd_chunks(path: Path) -> Iterator[bytes]:
-    """Frame by frame, since the library's reader takes a frame that breaks off for the end of the file."""
-    frame = None
-    with path.open("rb") as file:
-        for data in iter(partial(file.read, _ZSTD_CHUNK), b""):
-            rest = data
-            while rest:
-                frame = frame or zstandard.ZstdDecompressor().decompressobj()
-                yield frame.decompress(rest)
-                rest = frame.unused_data if frame.eof else b""
-                frame = None if frame.eof else frame
-    if frame is not None:
-        raise EOFError("its last frame breaks off")
 
 
 def _first_fields(start: bytes) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ from typing import Any
 
 import duckdb
 
-from pipelines.deliveries import csv_header, plain_chunks
+from pipelines.deliveries import csv_header
 from pipelines.errors import NightshiftError
 from pipelines.sources import UTF_8
+from pipelines.unpacking import plain_chunks
 
 _ROWS = 500
 # More than of CSV: a field may be absent from most lines.

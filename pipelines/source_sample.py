@@ -10,9 +10,10 @@ from pathlib import Path
 import duckdb
 
 from pipelines.delivered_sql import literal
-from pipelines.deliveries import DeliveredFile, Delivery, examine, plain_chunks
+from pipelines.deliveries import DeliveredFile, Delivery, examine
 from pipelines.sources import Source
 from pipelines.transcode import in_utf8, open_packed
+from pipelines.unpacking import plain_chunks
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import IO, cast
 
 import zstandard
 
-from pipelines.deliveries import plain_chunks
 from pipelines.errors import NightshiftError
 from pipelines.sources import UTF_8, Source
+from pipelines.unpacking import plain_chunks
 
 
 def in_utf8(
