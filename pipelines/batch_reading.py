@@ -17,6 +17,7 @@ from pipelines.delivered_sql import (
     delivered_relation,
     identifier,
     inner_newlines,
+    no_rows,
     plain_json_lines,
 )
 from pipelines.errors import NightshiftError
@@ -32,6 +33,9 @@ DAYS_BEFORE_A_DROP, DAYS_AFTER_A_DROP = timedelta(days=30), timedelta(days=2)
 
 def read_files(batch: Batch) -> None:
     """Fill `checked` from the batch's files; it reads the table `delivered_days`, the day of each file."""
+    if not batch.files:
+        batch.connection.execute(f"create temp table checked as {no_rows(batch.feed)}")
+        return
     if not _read_plain_json_lines(batch):
         relation = delivered_relation(batch.connection, batch.feed.name, batch.source, batch.files)
         batch.connection.execute(f"create temp table checked as {_checked(batch, relation)}")

@@ -251,6 +251,7 @@ store:
 #   select  contract column: SQL expression over the file's columns; leave it out when the names agree
 #   where   which rows to take
 #   ds      the day of a snapshot feed's bulk history
+#   complete  when a delivery may be taken: stable_seconds, marker, declares; see README
 feeds:
   orders:
     uri: orders/{ds}.csv.gz

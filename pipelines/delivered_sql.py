@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.feeds import DATE, LINEAGE_COLUMNS, TEXT, Column, Feed
 from pipelines.mapping_sql import column_structure
 from pipelines.sources import Source
 from pipelines.whole_files import DeliveredFile
@@ -62,6 +63,20 @@ def plain_json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) 
     )
     fields = ", ".join(f"{identifier(name)} := read.{identifier(name)}" for name in names)
     return _select(f"struct_pack({fields})", read)
+
+
+def no_rows(feed: Feed) -> str:
+    """The checked rows of days without a file: none."""
+    columns = (
+        *feed.columns,
+        *LINEAGE_COLUMNS,
+        Column("ds", DATE),
+        Column("refusal", TEXT),
+        Column("delivered_file", TEXT),
+    )
+    lines = (Column("delivered_row", "BIGINT"), Column("line", "BIGINT"), Column("raw_text", TEXT))
+    empty = ", ".join(f"NULL::{column.type} as {identifier(column.name)}" for column in (*columns, *lines))
+    return f"select {empty} where false"
 
 
 def inner_newlines(file: DeliveredFile, delimiter: str) -> str:

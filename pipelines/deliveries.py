@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from pipelines.errors import NightshiftError
-from pipelines.sources import DS, Source, day_pattern
+from pipelines.sources import Source
+from pipelines.uris import DS, day_pattern, path_pattern
+
+
+@dataclass(frozen=True)
+class Marker:
+    """The file that says a delivery is complete: its bytes, when it last changed (seconds since 1970), its content."""
+
+    path: Path
+    name: str
+    size: int
+    changed_at: float
+    read: Callable[[], bytes]
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """The files of one business day, or of the bulk history (`ds` is None)."""
+    """The files of one business day, or of the bulk history (`ds` is None), and its marker, if it needs one.
+
+    A day without a file is one whose marker declares no rows.
+    """
 
     ds: date | None
     paths: tuple[Path, ...]
+    marker: Marker | None = None
 
 
 def find_deliveries(source: Source, landing: Path, first: date | None, last: date | None) -> list[Delivery]:
@@ -29,7 +45,10 @@ def find_deliveries(source: Source, landing: Path, first: date | None, last: dat
 def deliveries_of(
     files: Iterable[Path], source: Source, folder: Path, first: date | None, last: date | None
 ) -> list[Delivery]:
-    """The deliveries that files below `folder` make up, whether or not they are there yet."""
+    """The deliveries that files below `folder` make up, whether or not they are there yet; markers are no part."""
+    if source.complete and source.complete.marker:
+        marker = path_pattern(source.complete.marker)
+        files = [path for path in files if not marker.fullmatch(path.relative_to(folder).as_posix())]
     if source.is_bulk:
         paths = tuple(sorted(files))
         return [Delivery(None, paths)] if paths else []
@@ -51,11 +70,17 @@ def _day(text: str, name: Path) -> date:
         raise NightshiftError(f"{name}: {text} is no day of the calendar; rename or remove the file") from None
 
 
+def refuse_link_out(path: Path, landing: Path) -> None:
+    """Raise `NightshiftError` for a file that only seems to lie below the landing folder."""
+    if not path.resolve().is_relative_to(landing.resolve()):
+        name = path.relative_to(landing).as_posix()
+        raise NightshiftError(f"{name}: it is a link out of the landing folder; deliver the file itself")
+
+
 def file_stamp(path: Path, landing: Path) -> dict[str, str | int]:
     """A delivered file's name below the landing folder, size and SHA-256."""
     name = path.relative_to(landing).as_posix()
-    if not path.resolve().is_relative_to(landing.resolve()):
-        raise NightshiftError(f"{name}: it is a link out of the landing folder; deliver the file itself")
+    refuse_link_out(path, landing)
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

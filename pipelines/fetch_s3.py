@@ -37,7 +37,7 @@ from botocore.exceptions import (
 
 from pipelines.errors import NightshiftError
 from pipelines.settings import Settings
-from pipelines.sources import DS, S3, path_pattern
+from pipelines.uris import DS, S3, path_pattern, split_uri
 
 _CHUNK = 1 << 20
 _DOWNLOADS = 8
@@ -67,6 +67,7 @@ class StoredObject:
     key: str
     bytes: int
     etag: str
+    changed_at: float
 
     @property
     def uri(self) -> str:
@@ -75,12 +76,6 @@ class StoredObject:
     @property
     def stamp(self) -> dict[str, str | int]:
         return {"name": self.uri, "bytes": self.bytes, "etag": self.etag}
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an `s3://` uri."""
-    bucket, _, key = uri.removeprefix(S3).partition("/")
-    return bucket, key
 
 
 def open_store(feed: str, uri: str, settings: Settings) -> Any:
@@ -109,7 +104,9 @@ def list_objects(store: Any, feed: str, uri: str, first: date | None, last: date
         for page in pages:
             for entry in page.get("Contents", []):
                 if pattern.fullmatch(entry["Key"]) and not entry["Key"].endswith("/"):
-                    found.append(StoredObject(bucket, entry["Key"], entry["Size"], entry["ETag"].strip('"')))
+                    changed_at = entry["LastModified"].timestamp()
+                    etag = entry["ETag"].strip('"')
+                    found.append(StoredObject(bucket, entry["Key"], entry["Size"], etag, changed_at))
     for stored in found:
         if {"", ".", ".."} & set(stored.key.split("/")) or not stored.key.isprintable():
             raise NightshiftError(f"feeds.{feed}: {stored.uri!r}: its key is no plain path; give the object another")
@@ -145,6 +142,14 @@ def _download(store: Any, feed: str, stored: StoredObject, path: Path) -> None:
         raise NightshiftError(
             f"feeds.{feed}: {stored.uri}: {size:,} bytes came of {stored.bytes:,}; ask for it to be delivered again"
         )
+
+
+def read(store: Any, feed: str, stored: StoredObject) -> bytes:
+    """The content of a small object, of a larger one no more than its first mebibyte and a byte."""
+    with _explained(feed, stored.uri):
+        answer = store.get_object(Bucket=stored.bucket, Key=stored.key, IfMatch=f'"{stored.etag}"')
+        content: bytes = answer["Body"].read(_CHUNK + 1)
+        return content
 
 
 def _copy(store: Any, stored: StoredObject, path: Path) -> None:

@@ -12,14 +12,14 @@ from typing import Any
 import duckdb
 from filelock import FileLock
 
-from pipelines import batch_checks, ledger, quarantine, spool
+from pipelines import batch_checks, ledger, markers, quarantine, spool
 from pipelines.batch_writing import write_days
 from pipelines.delivered_sql import mixed_line_ends, one_line
 from pipelines.deliveries import Delivery
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home, move_durably
-from pipelines.load_batch import Batch
+from pipelines.load_batch import Batch, DayCounts
 from pipelines.personal_data import PersonalDataKey, load_key
 from pipelines.schema_drift import Drift, drift
 from pipelines.settings import Settings
@@ -109,7 +109,9 @@ def _ingest_feed(
         asked = [found for found in place.deliveries if days is None or found.ds is None or found.ds in days]
         late = _late_days(place, first, last)
         if not asked:
-            return LoadReport(name, "late", f"no file for {place.name}", late_days=late)
+            return LoadReport(name, "late", place.note or f"no file for {place.name}", late_days=late)
+        if place.note:
+            log(f"{name}: {place.note}")
         stamped = _changed(home, FEEDS[name], place, asked, sources, key, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
@@ -119,7 +121,7 @@ def _ingest_feed(
             log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
     report = _report(name, entries, late)
     if late and late == _days_asked(place, first, last):
-        return replace(report, status="late", message=f"{place.name} has {late[-1]} not whole yet")
+        return replace(report, status="late", message=place.note or f"{place.name} has {late[-1]} not whole yet")
     return report
 
 
@@ -158,7 +160,8 @@ def _changed(
     loaded = ledger.partitions(home, feed.name)
     last = ledger.latest(home, f"loads/{feed.name}")
     known = {entry["fingerprint"] for entry in last["partitions"]} if last and last["is_bulk"] else set()
-    described = place.source.model_dump(mode="json", exclude_defaults=True)
+    # When a delivery may be taken says nothing about what it holds.
+    described = place.source.model_dump(mode="json", exclude_defaults=True, exclude={"complete"})
     mapping = [repr(feed), described, sources.store.timezone, key.id]
     changed = []
     for delivery in asked:
@@ -199,13 +202,17 @@ def _load(
     staging, plain = _workplaces(home, feed.name)
     staging.mkdir()
     try:
+        for stamped in group:
+            markers.verify_files(source, stamped.delivery, stamped.stamps, landing)
         days = {path: stamped.delivery.ds for stamped in group for path in stamped.delivery.paths}
         files = {examine(path, landing, source, plain): ds for path, ds in days.items()}
         changes = drift(feed, source, tuple(files), ledger.latest(home, f"loads/{feed.name}"))
-        retired = list(ledger.partitions(home, feed.name)) if source.is_bulk else []
+        without_file = [stamped.delivery.ds for stamped in group if stamped.delivery.ds and not stamped.delivery.paths]
+        retired = list(ledger.partitions(home, feed.name)) if source.is_bulk else without_file
         with Batch(settings, feed, source, sources.store, key, (landing, plain), staging) as batch:
             batch.read(files, retired)
             counts = batch.counts()
+            _verify_rows(source, group, counts)
             quarantine.check_limits(home, settings, batch, counts)
             checked = batch_checks.check_batch(home, batch, counts, place.running, accept_checks, log)
             entries = [{**entry, **checked[entry["ds"]]} for entry in write_days(batch, counts)]
@@ -215,8 +222,9 @@ def _load(
         for note in changes.notes:
             log(note)
     except duckdb.Error as error:
-        names = ", ".join(str(stamped.stamps[0]["name"]) for stamped in group[:3])
-        more = f" and {len(group) - 3} more" if len(group) > 3 else ""
+        named = [str(stamped.stamps[0]["name"]) for stamped in group if stamped.stamps]
+        names = ", ".join(named[:3])
+        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
         raise NightshiftError(
             f"{feed.name}: {mixed_line_ends(error) or f'{names}{more}: {one_line(error)}'}"
         ) from error
@@ -233,6 +241,14 @@ def _workplaces(home: Home, feed: str) -> tuple[Path, Path]:
 def _clear_workplaces(home: Home, feed: str) -> None:
     for folder in _workplaces(home, feed):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _verify_rows(source: Source, group: Sequence[_Stamped], counts: Sequence[DayCounts]) -> None:
+    delivered = {day.ds: day.rows_in + day.rows_excluded for day in counts}
+    for stamped in group:
+        delivery = stamped.delivery
+        rows = sum(delivered.values()) if delivery.ds is None else delivered.get(delivery.ds, 0)
+        markers.verify_rows(source, delivery, rows)
 
 
 def _refuse_changed_files(group: Sequence[_Stamped], place: Place) -> None:
@@ -293,7 +309,7 @@ def _span(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def _report(name: str, entries: Sequence[dict[str, Any]], late: tuple[date, ...]) -> LoadReport:
-    note = f"; {len(late)} of the days asked for have no file yet" if late else ""
+    note = f"; {len(late)} of the days asked for are not there, or not complete, yet" if late else ""
     if not entries:
         return LoadReport(name, "unchanged", f"nothing new{note}", late_days=late)
     totals = {count: sum(int(entry[count]) for entry in entries) for count in ledger.ROW_COUNTS}

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from pipelines import ledger, quarantine
-from pipelines.deliveries import find_deliveries
+from pipelines import ledger, markers, quarantine
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
@@ -104,14 +103,17 @@ def _left(home: Home, feed: str, source: Source, landing: Path, days: Collection
     """
     if source.is_sql or source.is_s3:
         return {}
-    delivered = {delivery.ds for delivery in find_deliveries(source, landing, None, None)}
+    found = markers.landed(source, landing, None, None)
+    delivered = {delivery.ds for delivery in found.complete}
     names = ledger.delivered_names(home, feed)
     left = {}
     for ds in days:
         is_delivered = (None if source.is_bulk else ds) in delivered
         hint = f"; if the delivery is whole without, say so with: nightshift ingest {feed} --from {ds} --to {ds}"
         gone = [name for name in names.get(ds, []) if not (landing / name).exists()]
-        if gone:
+        if reason := found.waiting.get(None if source.is_bulk else ds):
+            left[ds] = f"not complete yet: {reason}"
+        elif gone:
             left[ds] = f"{', '.join(gone)} gone from {landing}{hint if is_delivered else ''}"
         elif not is_delivered:
             left[ds] = f"no file for {source.uri} in {landing}"

@@ -46,7 +46,7 @@ def drift(feed: Feed, source: Source, files: Sequence[DeliveredFile], last_load:
                 filled = ", ".join(_readers(feed, source, name))
                 notes.append(f"{feed.name}: no column {name!r} in {file.path.name}; {filled} filled with null")
             missing[name] = None
-    return Drift(list(known), list(missing), notes)
+    return Drift(list(known), list(missing if files else absent), notes)
 
 
 def absent_columns(feed: Feed, source: Source, file: DeliveredFile) -> list[str]:

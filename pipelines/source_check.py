@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import duckdb
 from pydantic import ValidationError
 
+from pipelines import markers
 from pipelines.batch_writing import write_quarantine
 from pipelines.delivered_sql import literal, mixed_line_ends, one_line
-from pipelines.deliveries import Delivery, find_deliveries
+from pipelines.deliveries import Delivery, file_stamp
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home
@@ -117,18 +118,30 @@ def _check(home: Home, settings: Settings, sources: Sources, key: PersonalDataKe
     if source.is_sql or source.is_s3:
         return FeedCheck(name, notes=[f"{source.place} lies elsewhere and is tried when it is ingested"])
     try:
-        deliveries = find_deliveries(source, settings.landing_folder, None, None)
-        if not deliveries:
-            where = f"{settings.sources_file}: feeds.{name}.uri"
-            raise NightshiftError(f"{where}: no file matches {source.uri} in {settings.landing_folder}")
+        delivery, notes = _newest(settings, name, source)
         with TemporaryDirectory(prefix=".check-", dir=home.root) as folder:
-            return _try_out(settings, FEEDS[name], source, sources.store, key, deliveries[-1], Path(folder), rows)
+            tried = _try_out(settings, FEEDS[name], source, sources.store, key, delivery, Path(folder), rows)
+            return replace(tried, notes=[*notes, *tried.notes])
     except UsageError as error:
         return FeedCheck(name, problem=f"{settings.sources_file}: {error}")
     except NightshiftError as error:
         return FeedCheck(name, problem=str(error))
     except OSError as error:
         return FeedCheck(name, problem=f"{name}: {error.strerror or error}: {error.filename or ''}")
+
+
+def _newest(settings: Settings, name: str, source: Source) -> tuple[Delivery, list[str]]:
+    """The feed's newest complete delivery that has files, and what is there but not complete yet."""
+    landing, where = settings.landing_folder, f"{settings.sources_file}: feeds.{name}"
+    found = markers.landed(source, landing, None, None)
+    with_files = [delivery for delivery in found.complete if delivery.paths]
+    if with_files:
+        stamps = [file_stamp(path, landing) for path in with_files[-1].paths]
+        markers.verify_files(source, with_files[-1], stamps, landing)
+        return with_files[-1], [f"{name}: {found.note}"] if found.note else []
+    if found.note:
+        raise NightshiftError(f"{where}.complete: {found.note}")
+    raise NightshiftError(f"{where}.uri: no file matches {source.uri} in {landing}")
 
 
 def _try_out(

@@ -15,8 +15,8 @@ from typing import Any
 import duckdb
 
 from pipelines.errors import NightshiftError
-from pipelines.plain_text import plain_chunks
 from pipelines.sources import UTF_8
+from pipelines.unpacking import plain_chunks
 from pipelines.whole_files import csv_header
 
 _ROWS = 500

@@ -12,8 +12,8 @@ import duckdb
 
 from pipelines.delivered_sql import literal
 from pipelines.deliveries import Delivery
-from pipelines.plain_text import CHUNK
 from pipelines.sources import Source
+from pipelines.unpacking import CHUNK
 from pipelines.whole_files import DeliveredFile, examine, text_shape
 
 

@@ -19,7 +19,8 @@ from pipelines.mapping_sql import column_paths
 from pipelines.source_match import NOTATIONS, Match, best_match, castable, reads_all, time_formats
 from pipelines.source_profile import profile
 from pipelines.source_synonyms import STATES
-from pipelines.sources import DS, UTF_8
+from pipelines.sources import UTF_8
+from pipelines.uris import DS
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SHOWN_VALUES = 8

@@ -11,15 +11,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pipelines.completion import Completion
 from pipelines.errors import UsageError
 from pipelines.feeds import FEEDS
 from pipelines.mapping_sql import ColumnPath, column_paths, column_structure, parse_expression
 from pipelines.strict_yaml import load_yaml
+from pipelines.uris import DS, S3, checked_uri
 
-DS = "{ds}"
 UTF_8: Final = "utf-8"
-S3 = "s3://"
-_S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/(?!.*//)(?!.*\*\*$)[^/\[](?:[^\[]*[^/\[])?")
 _TABLE = re.compile(r"[^.]+\.[^.]+")
 
 
@@ -67,6 +66,7 @@ class Source(BaseModel):
     where: str | None = None
     ds: date | None = None
     max_quarantine_share: Annotated[float | None, Field(ge=0, le=1)] = None
+    complete: Completion | None = None
     # How a CSV file is written; the other formats leave no choice.
     delimiter: Annotated[str, Field(pattern=r"""^[^"\r\n\x01]$""")] = ","
     encoding: Literal["utf-8", "latin-1", "windows-1252", "utf-16"] = UTF_8
@@ -102,18 +102,7 @@ class Source(BaseModel):
     @field_validator("uri")
     @classmethod
     def _inside_landing(cls, uri: str) -> str:
-        if not uri or any("**" in part and part != "**" for part in Path(uri).parts):
-            raise ValueError("a uri names files; ** stands for folders and alone between slashes")
-        if uri.startswith("/") or ".." in Path(uri).parts or ("://" in uri and not uri.startswith(S3)):
-            raise ValueError(
-                "a uri is a path below the landing folder (see --landing), without '..', or s3://bucket/key; "
-                "a database has none, and its secret is the setting NIGHTSHIFT_CONNECTION_<NAME>"
-            )
-        if uri.startswith(S3) and not _S3_URI.fullmatch(uri):
-            raise ValueError("an object is s3://bucket/key; its key may hold {ds}, *, ? and **/")
-        if uri.count(DS) > 1:
-            raise ValueError("{ds} may stand once in a uri")
-        return uri
+        return checked_uri(uri)
 
     def expressions(self, feed: str) -> dict[str, str]:
         return self.select or {name: f'"{name}"' for name in FEEDS[feed].column_names}
@@ -212,7 +201,11 @@ def _place_problems(feed: str, source: Source) -> Iterator[str]:
             yield f"feeds.{feed}.{given[0]}: only format: postgres has it"
         if not source.uri:
             yield f"feeds.{feed}.uri: state where the files lie"
+        if source.complete:
+            yield from (f"feeds.{feed}.complete.{problem}" for problem in source.complete.problems(source.uri))
         return
+    if source.complete:
+        yield f"feeds.{feed}.complete: format: postgres has none; a day of a table is complete when it is over"
     for name in ("uri", "ds"):
         if getattr(source, name):
             yield f"feeds.{feed}.{name}: format: postgres has none; its days are those of updated_at"
@@ -234,18 +227,3 @@ def _contract_problems(feed: str, source: Source) -> Iterator[str]:
                 yield f"feeds.{feed}.select: the required column {column.name} is not mapped"
     if source.is_bulk and FEEDS[feed].is_snapshot and source.ds is None:
         yield f"feeds.{feed}: state the day of this snapshot beside the uri, as ds: YYYY-MM-DD"
-
-
-def day_pattern(uri: str) -> re.Pattern[str]:
-    """A pattern whose group `ds` catches the business day in a path that matches a `{ds}` uri."""
-    before, _, after = uri.partition(DS)
-    return re.compile(f"{_glob_regex(before)}(?P<ds>\\d{{4}}-\\d{{2}}-\\d{{2}}){_glob_regex(after)}$")
-
-
-def path_pattern(uri: str) -> re.Pattern[str]:
-    """A pattern of the paths that a uri names; of a `{ds}` uri it is the day pattern."""
-    return day_pattern(uri) if DS in uri else re.compile(f"{_glob_regex(uri)}$")
-
-
-def _glob_regex(glob: str) -> str:
-    return re.escape(glob).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import duckdb
-
 from pipelines.errors import NightshiftError
-from pipelines.plain_text import CHUNK, is_plain, utf8_chunks
+from pipelines.parquet_pages import examine_parquet
+from pipelines.plain_text import is_plain, utf8_chunks
 from pipelines.sources import Source
+from pipelines.unpacking import CHUNK
 
 _EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
 _FIRST_LINES = 30
@@ -43,7 +43,7 @@ def examine(path: Path, landing: Path, source: Source, copies: Path) -> Delivere
     """
     name = path.relative_to(landing)
     if source.format == "parquet":
-        return DeliveredFile(path, columns=_examine_parquet(path, name.as_posix()))
+        return DeliveredFile(path, columns=examine_parquet(path, name.as_posix()))
     chunks = utf8_chunks(path, name.as_posix(), source.encoding)
     if is_plain(path, source.encoding):
         return text_shape(path, name.as_posix(), source, chunks, None)
@@ -51,14 +51,6 @@ def examine(path: Path, landing: Path, source: Source, copies: Path) -> Delivere
     copy.parent.mkdir(parents=True, exist_ok=True)
     with copy.open("wb") as file:
         return text_shape(copy, name.as_posix(), source, chunks, file)
-
-
-def _examine_parquet(path: Path, name: str) -> tuple[str, ...]:
-    try:
-        columns = duckdb.execute("select * from read_parquet($path) limit 0", {"path": str(path)}).description
-        return tuple(column[0] for column in columns or ())
-    except duckdb.Error as error:
-        raise NightshiftError(f"{name}: no whole Parquet file: {str(error).splitlines()[0]}") from None
 
 
 def text_shape(path: Path, name: str, source: Source, chunks: Iterable[bytes], copy: IO[bytes] | None) -> DeliveredFile:

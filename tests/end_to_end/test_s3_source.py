@@ -8,10 +8,12 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -20,7 +22,7 @@ import requests
 from moto.server import ThreadedMotoServer
 from shop import Shop, lines
 
-from pipelines import ledger, nights
+from pipelines import ledger, markers, nights
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
 
@@ -168,6 +170,59 @@ def test_a_range_of_days_is_found_whole(shop: Shop, store: Store) -> None:
     _mapped(shop, f"s3://{BUCKET}/orders/{{ds}}.csv.gz")
     assert shop.ingest("orders", first=date(2024, 6, 30), last=DAYS[0]).days == 2
     assert shop.ingest("orders", first=date(2024, 6, 1)).days == 2
+
+
+def _marked(shop: Shop, declares: str) -> Shop:
+    complete = f"complete: {{marker: 's3://{BUCKET}/done/{{ds}}', declares: {declares}}}"
+    shop.map(orders=f"{{uri: 's3://{BUCKET}/orders/{{ds}}*', format: csv, {complete}}}")
+    return shop
+
+
+def test_an_object_is_late_until_its_marker_is_there_and_has_the_rows_it_declares(
+    shop: Shop, store: Store, fetched: list[str]
+) -> None:
+    _marked(shop, "rows")
+    store.put(f"orders/{DAYS[0]}.csv.gz", _drop(0, DAYS[0]))
+    assert shop.ingest("orders", first=DAYS[0], last=DAYS[0]).status == "late"
+    assert fetched == []
+    store.put(f"done/{DAYS[0]}", b"7")
+    with pytest.raises(NightshiftError) as caught:
+        shop.ingest("orders")
+    assert str(caught.value) == (
+        "s3://shop-drops/done/2024-07-01 declares 7 rows, the delivery has 6; deliver it again"
+    )
+    store.put(f"done/{DAYS[0]}", b"6\n")
+    store.put(f"done/{DAYS[1]}", b"0\n")
+    assert nights.last_complete_day(shop.settings) == DAYS[1]
+    assert (shop.ingest("orders").days, len(shop.raw("orders"))) == (2, 5)
+    fetched.clear()
+    store.put(f"done/{DAYS[0]}", b" 6 ")
+    assert (shop.ingest("orders").status, fetched) == ("unchanged", [])
+
+
+def test_objects_have_the_hashes_that_their_marker_declares(shop: Shop, store: Store) -> None:
+    _marked(shop, "sha256")
+    body = _drop(0, DAYS[0])
+    store.put(f"orders/{DAYS[0]}.csv.gz", body)
+    line = "{}  orders/{}.csv.gz\n"
+    store.put(f"done/{DAYS[0]}", line.format("0" * 64, DAYS[0]).encode())
+    with pytest.raises(
+        NightshiftError, match=r"^s3://shop-drops/orders/2024-07-01\.csv\.gz: its SHA-256 is not the one"
+    ):
+        shop.ingest("orders")
+    store.put(f"done/{DAYS[0]}", line.format(hashlib.sha256(body).hexdigest(), DAYS[0]).encode())
+    assert shop.ingest("orders").rows_loaded == 5
+
+
+def test_an_object_is_taken_once_it_has_not_changed_for_so_long(
+    shop: Shop, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.map(orders=f"{{uri: 's3://{BUCKET}/orders/{{ds}}.csv.gz', format: csv, complete: {{stable_seconds: 3600}}}}")
+    store.put(f"orders/{DAYS[0]}.csv.gz", _drop(0, DAYS[0]))
+    assert shop.ingest("orders").status == "late"
+    later = time.time() + 3660
+    monkeypatch.setattr(markers, "time", SimpleNamespace(time=lambda: later))
+    assert shop.ingest("orders").rows_loaded == 5
 
 
 def test_the_marker_of_a_folder_is_no_delivery(shop: Shop, store: Store) -> None:

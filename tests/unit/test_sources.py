@@ -27,6 +27,10 @@ def _postgres(**changed: str | None) -> str:
     return STORE + "feeds: {customers: {" + inner + "}}"
 
 
+def _complete(rule: str, uri: str = "c/{ds}.csv") -> str:
+    return STORE + f"feeds: {{customers: {{uri: '{uri}', format: csv, complete: {rule}}}}}"
+
+
 def _customers(select: str) -> str:
     return STORE + "feeds: {customers: {uri: c.csv, format: csv, select: {customer_id: id, " + select + "}}}"
 
@@ -120,6 +124,37 @@ def _customers(select: str) -> str:
         (_postgres(table="c"), "feeds.customers.table: write it as schema.table"),
         (_postgres(table="d.public.c"), "feeds.customers.table: write it as schema.table"),
         (_postgres().replace("customers", "products"), "feeds.products.format: a snapshot feed lists all it knows"),
+        (_complete("{}"), "feeds.customers.complete: state stable_seconds, a marker or both"),
+        (_complete("{stable_seconds: 0}"), "feeds.customers.complete.stable_seconds: input should be greater than 0"),
+        (_complete("{stable_seconds: .inf}"), "feeds.customers.complete.stable_seconds: input should be a finite"),
+        (_complete("{stable_seconds: 'a minute'}"), "feeds.customers.complete.stable_seconds: input should be a valid"),
+        (_complete("{stable_seconds: true}"), "feeds.customers.complete.stable_seconds: input should be a valid"),
+        (
+            _complete("{stable_seconds: 60, declares: rows}"),
+            "feeds.customers.complete: declares says what a marker holds",
+        ),
+        (
+            _complete("{marker: 'c/{ds}.done', declares: md5}"),
+            "feeds.customers.complete.declares: input should be 'rows'",
+        ),
+        (_complete("{marker: '../{ds}.done'}"), "feeds.customers.complete.marker: a uri is a path below"),
+        (_complete("{marker: 'c/{ds}*.done'}"), "feeds.customers.complete.marker: a delivery has one marker"),
+        (_complete("{marker: c/done}"), "feeds.customers.complete.marker: {ds} stands in both uri and marker"),
+        (
+            _complete("{marker: '{ds}.done'}", "c.csv"),
+            "feeds.customers.complete.marker: {ds} stands in both uri and marker",
+        ),
+        (_complete("{marker: 'c/{ds}.csv'}"), "feeds.customers.complete.marker: a delivery cannot be its own marker"),
+        (_complete("{marker: 's3://shop/{ds}'}"), "feeds.customers.complete.marker: it lies where the files lie"),
+        (
+            _complete("{marker: 's3://shop/{ds}'}", "s3://shop-drops/{ds}.csv"),
+            "feeds.customers.complete.marker: it lies in the bucket of the files",
+        ),
+        (_complete("{marker: 'c/{ds}.done', count: 1}"), "feeds.customers.complete.count: extra inputs"),
+        (
+            _postgres().replace("}}", ", complete: {stable_seconds: 1}}}"),
+            "feeds.customers.complete: format: postgres has none",
+        ),
         (
             STORE + "feeds: {products: {uri: p.csv, format: csv}}",
             "feeds.products: state the day of this snapshot",
