@@ -21,6 +21,7 @@ import duckdb
 import zstandard
 
 from pipelines.errors import NightshiftError
+from pipelines.masking import shown
 from pipelines.sources import DS, Source, day_pattern
 
 _CHUNK = 1 << 20
@@ -186,5 +187,5 @@ def csv_header(start: bytes, name: str, delimiter: str) -> tuple[str, ...]:
     except (csv.Error, StopIteration):
         raise NightshiftError(f"{name}: its first line is no CSV header") from None
     if len({name.lower() for name in header}) != len(header) or not all(header):
-        raise NightshiftError(f"{name}: its header names a column twice or not at all: {','.join(header)}")
+        raise NightshiftError(f"{name}: its header names a column twice or not at all: {shown(','.join(header))}")
     return header

@@ -39,7 +39,8 @@ EVENT_TYPES = (
 class Column:
     """One column of a contract. `type` is the DuckDB type it has in `raw/`; instants are UTC.
 
-    An instant that `may_lie_ahead` is planned; all others have passed when the row is delivered.
+    An instant that `may_lie_ahead` is planned; all others have passed when the row is delivered. `is_free_text` may
+    hold what people or programs wrote, so addresses and tokens in it are masked at the door.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Column:
     values: tuple[str, ...] = ()
     is_personal: bool = False
     may_lie_ahead: bool = False
+    is_free_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ _FEEDS = (
             _text("return_id"),
             _text("order_line_id"),
             Column("quantity", QUANTITY, minimum=0, exclusive=True),
-            _optional("reason"),
+            _optional("reason", is_free_text=True),
             Column("requested_at", INSTANT),
             _optional("received_at", INSTANT),
             _optional("refund_amount", MONEY),
@@ -163,7 +165,7 @@ _FEEDS = (
             _optional("email", is_personal=True),
             _optional("phone", is_personal=True),
             _optional("marketing_consent", BOOLEAN),
-            _optional("attributes"),
+            _optional("attributes", is_free_text=True),
             _optional("updated_at", INSTANT),
         ),
         instants=("updated_at", "created_at"),
@@ -206,7 +208,7 @@ _FEEDS = (
             _optional("unit_of_measure"),
             _optional("launched_on", DATE),
             Column("is_active", BOOLEAN),
-            _optional("attributes"),
+            _optional("attributes", is_free_text=True),
             _optional("image_url"),
         ),
     ),
@@ -264,9 +266,9 @@ _FEEDS = (
             _optional("order_id"),
             _optional("device"),
             _optional("country"),
-            _optional("traffic_source"),
-            _optional("page_url"),
-            _optional("attributes"),
+            _optional("traffic_source", is_free_text=True),
+            _optional("page_url", is_free_text=True),
+            _optional("attributes", is_free_text=True),
         ),
         instants=("occurred_at",),
     ),

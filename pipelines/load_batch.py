@@ -30,6 +30,7 @@ from pipelines.delivered_sql import (
 from pipelines.deliveries import DeliveredFile
 from pipelines.errors import NightshiftError
 from pipelines.feeds import LINEAGE_COLUMNS, Feed
+from pipelines.masking import masked_refusal
 from pipelines.number_sql import mapped_expression
 from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
@@ -43,9 +44,6 @@ DAYS_BEFORE_A_DROP, DAYS_AFTER_A_DROP = timedelta(days=30), timedelta(days=2)
 _DUPLICATE = "duplicate"
 _EXCLUDED = "excluded"
 _REFUSED = f"refusal is not null and refusal not in ('{_DUPLICATE}', '{_EXCLUDED}')"
-_QUERY = (r"\?[^\s\"'',;<>]+", "?[query]")
-_EMAIL = (r"[^\s\"'',;:<>]+@[^\s\"'',;<>]+", "[email]")
-_PHONE = (r"\+?\d(?:[ ()/.-]*\d){8,}", "[number]")
 
 
 @dataclass(frozen=True)
@@ -367,19 +365,16 @@ class Batch:
         self._number_lines()
         fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in self.feed.column_names)
         text = f"coalesce(raw_text, to_json(struct_pack({fields}))::VARCHAR)"
-        for pattern, mask in (_QUERY, _EMAIL):
-            text = f"regexp_replace({text}, {literal(pattern)}, {literal(mask)}, 'g')"
         # A line that cannot be told into columns may hold anything; elsewhere long numbers are ids and instants.
         may_hold_phones = "true" if "phone" in self.feed.column_names else f"refusal = '{Reason.MALFORMED_LINE}:'"
-        without_phones = f"regexp_replace({text}, {literal(_PHONE[0])}, {literal(_PHONE[1])}, 'g')"
-        text = f"case when {may_hold_phones} then {without_phones} else {text} end"
         path = self.staging / f"quarantine-{ds}.parquet"
         self._copy(
             f"""
             select '{self.feed.name}' as feed, ds, parse_filename(delivered_file) as file, line,
                 split_part(refusal, ':', 1) as reason, nullif(split_part(refusal, ':', 2), '') as column_name,
-                {text} as raw_text
-            from checked where ds = DATE '{ds}' and {_REFUSED}
+                {masked_refusal("refused_text", may_hold_phones)} as raw_text
+            from (select *, {text} as refused_text from checked)
+            where ds = DATE '{ds}' and {_REFUSED}
             order by file, line, delivered_row, raw_text
             """,
             path,
