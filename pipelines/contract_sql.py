@@ -71,11 +71,11 @@ def present_expression(column: Column) -> str:
 def typed_expression(column: Column) -> str:
     """The column in its contract type, from its present text; NULL where there is none or it cannot be read as it.
 
-    Personal data is hashed, free text masked.
+    Personal data is hashed (`PersonalDataKey.prepare` says how), free text masked.
     """
     value = mapped(column.name)
     if column.is_personal:
-        return _keyed_hash(value)
+        return f"keyed_hash(lower({value}))"
     if column.is_free_text:
         return masked(value)
     if column.type == TEXT:
@@ -172,12 +172,6 @@ def _instant(text: str) -> str:
         f" then (try_cast({text} || ' 12:00:00' as TIMESTAMPTZ) at time zone 'UTC')"
         f" else (try_cast({text} as TIMESTAMPTZ) at time zone 'UTC') end"
     )
-
-
-def _keyed_hash(value: str) -> str:
-    # HMAC-SHA256 (RFC 2104) from DuckDB's own sha256; getvariable keeps the key out of the statement's text.
-    inner = f"unhex(sha256(getvariable('hmac_inner')::BLOB || encode(lower({value}))))"
-    return f"sha256(getvariable('hmac_outer')::BLOB || {inner})"
 
 
 def _branches(column: Column) -> list[str]:

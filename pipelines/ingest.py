@@ -68,15 +68,14 @@ def ingest(
     """
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
-    key = load_key(home, settings)
-    return [_ingest_feed(home, settings, sources, key, name, first, last, log, again, days) for name in feeds or FEEDS]
+    load_key(home, settings)
+    return [_ingest_feed(home, settings, sources, name, first, last, log, again, days) for name in feeds or FEEDS]
 
 
 def _ingest_feed(
     home: Home,
     settings: Settings,
     sources: Sources,
-    key: PersonalDataKey,
     name: str,
     first: date | None,
     last: date | None,
@@ -93,11 +92,13 @@ def _ingest_feed(
         FileLock(folder / ".load.lock", mode=0o600),
         spool.opened(home, settings, name, source, sources.store, first, last, log) as place,
     ):
+        # Under the lock: it may have been waited for while the key was rotated.
+        key = load_key(home, settings)
         asked = [found for found in place.deliveries if days is None or found.ds is None or found.ds in days]
         late = _late_days(place, first, last)
         if not asked:
             return LoadReport(name, "late", f"no file for {place.name}", late_days=late)
-        stamped = _changed(home, FEEDS[name], place, asked, sources, key, again)
+        stamped = _changed(home, FEEDS[name], place, asked, sources, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
             place.fetch([path for stamped in group for path in stamped.delivery.paths])
@@ -138,15 +139,14 @@ def _changed(
     place: Place,
     asked: Sequence[Delivery],
     sources: Sources,
-    key: PersonalDataKey,
     again: bool,
 ) -> list[_Stamped]:
-    """The deliveries whose bytes, mapping, contract or key differ from what the ledger last saw."""
+    """The deliveries whose bytes, mapping or contract differ from what the ledger last saw."""
     loaded = ledger.partitions(home, feed.name)
     last = ledger.latest(home, f"loads/{feed.name}")
     known = {entry["fingerprint"] for entry in last["partitions"]} if last and last["is_bulk"] else set()
     described = place.source.model_dump(mode="json", exclude_defaults=True)
-    mapping = [repr(feed), described, sources.store.timezone, key.id]
+    mapping = [repr(feed), described, sources.store.timezone]
     changed = []
     for delivery in asked:
         stamps = [place.stamp(path) for path in delivery.paths]

@@ -76,8 +76,7 @@ class Batch:
         self._files: Sequence[DeliveredFile] = ()
         self._has_lines = False
         self._connection = duckdb.connect()
-        self._connection.execute("set variable hmac_inner = $inner", {"inner": key.inner})
-        self._connection.execute("set variable hmac_outer = $outer", {"outer": key.outer})
+        key.prepare(self._connection)
         seen = ", ".join(literal(str(path)) for path in (landing, landing.resolve(), staging.parent))
         for statement in (
             f"set TimeZone = {literal(store.timezone)}",
