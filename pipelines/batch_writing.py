@@ -14,15 +14,13 @@ from pipelines.batch_judging import REFUSED
 from pipelines.contract_sql import Reason
 from pipelines.delivered_sql import identifier, literal
 from pipelines.feeds import LINEAGE_COLUMNS
+from pipelines.masking import masked_refusal
 
 if TYPE_CHECKING:
     from pipelines.load_batch import Batch, DayCounts
 
 # Rows that are sorted and held before they go to disk, unless one day has more; and files that are open at a time.
 _ROWS_AT_ONCE, _DAYS_AT_ONCE = 500_000, 90
-_QUERY = (r"\?[^\s\"'',;<>]+", "?[query]")
-_EMAIL = (r"[^\s\"'',;:<>]+@[^\s\"'',;<>]+", "[email]")
-_PHONE = (r"\+?\d(?:[ ()/.-]*\d){8,}", "[number]")
 
 
 def write_days(batch: Batch, counts: Sequence[DayCounts]) -> list[dict[str, Any]]:
@@ -55,20 +53,17 @@ def write_quarantine(batch: Batch, ds: date) -> Path:
     """Write the day's refused rows: file, line where it is known, reason, column, masked text."""
     fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in batch.feed.column_names)
     text = f"coalesce(raw_text, to_json(struct_pack({fields}))::VARCHAR)"
-    for pattern, mask in (_QUERY, _EMAIL):
-        text = f"regexp_replace({text}, {literal(pattern)}, {literal(mask)}, 'g')"
     # A line that cannot be told into columns may hold anything; elsewhere long numbers are ids and instants.
     may_hold_phones = "true" if "phone" in batch.feed.column_names else f"refusal = '{Reason.MALFORMED_LINE}:'"
-    without_phones = f"regexp_replace({text}, {literal(_PHONE[0])}, {literal(_PHONE[1])}, 'g')"
-    text = f"case when {may_hold_phones} then {without_phones} else {text} end"
     path = batch.staging / f"quarantine-{ds}.parquet"
     _copy(
         batch,
         f"""
         select '{batch.feed.name}' as feed, ds, parse_filename(delivered_file) as file, line,
             split_part(refusal, ':', 1) as reason, nullif(split_part(refusal, ':', 2), '') as column_name,
-            {text} as raw_text
-        from checked where ds = DATE '{ds}' and {REFUSED}
+            {masked_refusal("refused_text", may_hold_phones)} as raw_text
+        from (select *, {text} as refused_text from checked)
+        where ds = DATE '{ds}' and {REFUSED}
         order by file, line, delivered_row, raw_text
         """,
         path,

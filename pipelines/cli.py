@@ -12,6 +12,7 @@ import click
 
 from pipelines import nights, status
 from pipelines.cli_options import Day, as_of_option, home_options, log
+from pipelines.cli_personal import rotate_key
 from pipelines.cli_quarantine import quarantine
 from pipelines.cli_sources import sources
 from pipelines.errors import NightshiftError, UsageError
@@ -222,6 +223,7 @@ def show_status(settings: Settings) -> None:
 
 
 cli.add_command(sources)
+cli.add_command(rotate_key)
 
 
 def _step(settings: Settings, as_of: date | None, step: Callable[..., Any]) -> Any:

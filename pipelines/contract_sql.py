@@ -12,6 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from pipelines.feeds import DATE, INSTANT, NUMBER, TEXT, Column, Feed
+from pipelines.masking import masked
 
 # A day may lie far back or ahead, as a launch does; an instant is one in the life of an online store.
 EARLIEST_DAY, EARLIEST_INSTANT, LATEST = "1990-01-01", "2000-01-01", "2100-01-01"
@@ -69,10 +70,15 @@ def present_expression(column: Column) -> str:
 
 
 def typed_expression(column: Column) -> str:
-    """The column in its contract type, from its present text; NULL where there is none or it cannot be read as it."""
+    """The column in its contract type, from its present text; NULL where there is none or it cannot be read as it.
+
+    Personal data is hashed (`PersonalDataKey.prepare` says how), free text masked.
+    """
     value = mapped(column.name)
     if column.is_personal:
-        return _keyed_hash(value)
+        return f"keyed_hash(lower({value}))"
+    if column.is_free_text:
+        return masked(value)
     if column.type == TEXT:
         return f"coalesce({value}, '{column.default}')" if column.default else value
     typed = _instant(value) if column.type == INSTANT else f"try_cast({value} as {column.type})"
@@ -174,12 +180,6 @@ def _instant(text: str) -> str:
         f" then (try_cast({text} || ' 12:00:00' as TIMESTAMPTZ) at time zone 'UTC')"
         f" else (try_cast({text} as TIMESTAMPTZ) at time zone 'UTC') end"
     )
-
-
-def _keyed_hash(value: str) -> str:
-    # HMAC-SHA256 (RFC 2104) from DuckDB's own sha256; getvariable keeps the key out of the statement's text.
-    inner = f"unhex(sha256(getvariable('hmac_inner')::BLOB || encode(lower({value}))))"
-    return f"sha256(getvariable('hmac_outer')::BLOB || {inner})"
 
 
 def _branches(column: Column) -> list[str]:

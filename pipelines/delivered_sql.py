@@ -15,6 +15,7 @@ import duckdb
 
 from pipelines.feeds import DATE, LINEAGE_COLUMNS, TEXT, Column, Feed
 from pipelines.mapping_sql import column_structure
+from pipelines.masking import mask
 from pipelines.sources import Source
 from pipelines.whole_files import DeliveredFile
 
@@ -89,8 +90,8 @@ def inner_newlines(file: DeliveredFile, delimiter: str) -> str:
 
 
 def one_line(error: duckdb.Error) -> str:
-    """What DuckDB says, without the options and remedies that it lists on lines of their own."""
-    return str(error).splitlines()[0]
+    """What DuckDB says, without the options and remedies that it lists on lines of their own; values masked."""
+    return mask(str(error).splitlines()[0])
 
 
 def mixed_line_ends(error: duckdb.Error) -> str | None:

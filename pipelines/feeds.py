@@ -40,7 +40,8 @@ class Column:
     """One column of a contract. `type` is the DuckDB type it has in `raw/`; instants are UTC.
 
     An instant that `may_lie_ahead` is planned; all others have passed when the row is delivered. An `is_category`
-    has few values, whose shares are worth watching.
+    has few values, whose shares are worth watching. `is_free_text` may hold what people or programs wrote, so addresses
+    and tokens in it are masked at the door.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Column:
     values: tuple[str, ...] = ()
     is_personal: bool = False
     may_lie_ahead: bool = False
+    is_free_text: bool = False
     # Left out of the repr, by which a load knows its contract: what is watched changes no row.
     is_category: bool = field(default=False, repr=False)
 
@@ -146,7 +148,7 @@ _FEEDS = (
             _text("return_id"),
             _text("order_line_id"),
             Column("quantity", QUANTITY, minimum=0, exclusive=True),
-            _optional("reason"),
+            _optional("reason", is_free_text=True),
             Column("requested_at", INSTANT),
             _optional("received_at", INSTANT),
             _optional("refund_amount", MONEY),
@@ -166,7 +168,7 @@ _FEEDS = (
             _optional("email", is_personal=True),
             _optional("phone", is_personal=True),
             _optional("marketing_consent", BOOLEAN, is_category=True),
-            _optional("attributes"),
+            _optional("attributes", is_free_text=True),
             _optional("updated_at", INSTANT),
         ),
         instants=("updated_at", "created_at"),
@@ -209,7 +211,7 @@ _FEEDS = (
             _optional("unit_of_measure"),
             _optional("launched_on", DATE),
             Column("is_active", BOOLEAN, is_category=True),
-            _optional("attributes"),
+            _optional("attributes", is_free_text=True),
             _optional("image_url"),
         ),
     ),
@@ -267,9 +269,9 @@ _FEEDS = (
             _optional("order_id"),
             _optional("device", is_category=True),
             _optional("country", is_category=True),
-            _optional("traffic_source", is_category=True),
-            _optional("page_url"),
-            _optional("attributes"),
+            _optional("traffic_source", is_free_text=True, is_category=True),
+            _optional("page_url", is_free_text=True),
+            _optional("attributes", is_free_text=True),
         ),
         instants=("occurred_at",),
     ),

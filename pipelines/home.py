@@ -112,6 +112,10 @@ class Home:
         return self.root / "spool"
 
     @property
+    def suppressed(self) -> Path:
+        return self.root / "suppressed"
+
+    @property
     def quarantine(self) -> Path:
         return self.root / "quarantine"
 

@@ -71,12 +71,12 @@ def ingest(
     """
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
-    key = load_key(home, settings)
+    load_key(home, settings)
     names = list(feeds or FEEDS)
     # The calendar comes first: the days that it calls closed are judged by no check.
     in_order = sorted(names, key=lambda name: name != "calendar")
     reports = {
-        name: _ingest_feed(home, settings, sources, key, name, first, last, log, again, days, accept_checks)
+        name: _ingest_feed(home, settings, sources, name, first, last, log, again, days, accept_checks)
         for name in in_order
     }
     return [reports[name] for name in names]
@@ -86,7 +86,6 @@ def _ingest_feed(
     home: Home,
     settings: Settings,
     sources: Sources,
-    key: PersonalDataKey,
     name: str,
     first: date | None,
     last: date | None,
@@ -106,13 +105,15 @@ def _ingest_feed(
     ):
         # A load that was killed left them.
         _clear_workplaces(home, name)
+        # Under the lock: it may have been waited for while the key was rotated.
+        key = load_key(home, settings)
         asked = [found for found in place.deliveries if days is None or found.ds is None or found.ds in days]
         late = _late_days(place, first, last)
         if not asked:
             return LoadReport(name, "late", place.note or f"no file for {place.name}", late_days=late)
         if place.note:
             log(f"{name}: {place.note}")
-        stamped = _changed(home, FEEDS[name], place, asked, sources, key, again)
+        stamped = _changed(home, FEEDS[name], place, asked, sources, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
             place.fetch([path for stamped in group for path in stamped.delivery.paths])
@@ -153,16 +154,15 @@ def _changed(
     place: Place,
     asked: Sequence[Delivery],
     sources: Sources,
-    key: PersonalDataKey,
     again: bool,
 ) -> list[_Stamped]:
-    """The deliveries whose bytes, mapping, contract or key differ from what the ledger last saw."""
+    """The deliveries whose bytes, mapping or contract differ from what the ledger last saw."""
     loaded = ledger.partitions(home, feed.name)
     last = ledger.latest(home, f"loads/{feed.name}")
     known = {entry["fingerprint"] for entry in last["partitions"]} if last and last["is_bulk"] else set()
     # When a delivery may be taken says nothing about what it holds.
     described = place.source.model_dump(mode="json", exclude_defaults=True, exclude={"complete"})
-    mapping = [repr(feed), described, sources.store.timezone, key.id]
+    mapping = [repr(feed), described, sources.store.timezone]
     changed = []
     for delivery in asked:
         stamps = [place.stamp(path) for path in delivery.paths]

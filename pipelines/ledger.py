@@ -100,6 +100,21 @@ def partitions(home: Home, feed: str) -> dict[date, Partition]:
     return dict(sorted(found.items()))
 
 
+def current_load(home: Home, feed: str) -> dict[str, Any] | None:
+    """All business days of a feed as they are now, as if one load had brought them; None when nothing is loaded."""
+    event: dict[str, Any] | None = None
+    entries: dict[str, dict[str, Any]] = {}
+    for event in events(home, f"loads/{feed}"):
+        for entry in event["partitions"]:
+            # Of bulk history the event names the files.
+            entries[entry["ds"]] = {**entry, "files": entry["files"] or event["files"]}
+    if event is None:
+        return None
+    own = {ds: {**entry, "files": []} if event["is_bulk"] else entry for ds, entry in entries.items()}
+    load = {name: value for name, value in event.items() if name != "recorded_at"}
+    return {**load, "partitions": [own[ds] for ds in sorted(own)]}
+
+
 def delivered_names(home: Home, feed: str) -> dict[date, list[str]]:
     """The files that each business day was last loaded from; of bulk history all its files."""
     return {

@@ -53,8 +53,7 @@ class Batch:
         self.feed, self.source, self.store, self.staging = feed, source, store, staging
         self.files: Sequence[DeliveredFile] = ()
         self.connection = duckdb.connect()
-        self.connection.execute("set variable hmac_inner = $inner", {"inner": key.inner})
-        self.connection.execute("set variable hmac_outer = $outer", {"outer": key.outer})
+        key.prepare(self.connection)
         seen = {str(path) for folder in delivered for path in (folder, folder.resolve())} | {str(staging.parent)}
         for statement in (
             f"set TimeZone = {literal(store.timezone)}",

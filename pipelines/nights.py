@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines import data_docs, exports, ledger, quality
+from pipelines import data_docs, exports, ledger, quality, rewriting
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
 from pipelines import training as training_step
@@ -73,6 +73,7 @@ def switched_off(sources: Sources) -> list[str]:
 def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
     """Build the warehouse for a day and write its feature snapshot; returns the snapshot's hash."""
     with _step(settings, "build", as_of, owner) as home:
+        rewriting.refuse_half_done(home)
         sources = load_sources(settings.sources_file)
         if off := switched_off(sources):
             log(f"off for want of feeds: {'; '.join(off)}")

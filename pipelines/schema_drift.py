@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.errors import UsageError, visible
+from pipelines.errors import UsageError
 from pipelines.feeds import Feed
 from pipelines.mapping_sql import column_paths
+from pipelines.masking import mask, shown
 from pipelines.sources import Source
 from pipelines.whole_files import DeliveredFile
 
@@ -39,7 +40,7 @@ def drift(feed: Feed, source: Source, files: Sequence[DeliveredFile], last_load:
     for file in files:
         for name in file.columns:
             if name not in known and name.lower() not in read:
-                notes.append(f"{feed.name}: new column {name!r} in {file.path.name}, not read by the mapping")
+                notes.append(f"{feed.name}: new column {mask(name)!r} in {file.path.name}, not read by the mapping")
         known |= dict.fromkeys(file.columns)
         for name in absent_columns(feed, source, file):
             if name not in absent and name not in missing:
@@ -81,4 +82,4 @@ def _is_needed(feed: Feed, source: Source, reader: str) -> bool:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(visible(name) for name in names)
+    return ", ".join(shown(name) for name in names)

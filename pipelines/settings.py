@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     landing: Annotated[Path | None, Field(description="where relative uris are looked up")] = None
     pii_key: Annotated[
         SecretStr | None,
-        Field(description="key of the personal-data hash, 64 hex digits; default: the home's key file"),
+        Field(description="secrets of the personal-data hash, 64 hex digits each, in order; default: the key file"),
     ] = None
     horizon_days: Annotated[int, Field(ge=1, le=90, description="days ahead that demand is forecast")] = 28
     return_window_days: Annotated[int, Field(ge=1, description="days after an order in which a return counts")] = 45

@@ -20,6 +20,7 @@ from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home
 from pipelines.load_batch import Batch, DayCounts
+from pipelines.masking import mask
 from pipelines.personal_data import PersonalDataKey, load_key
 from pipelines.quarantine import is_over_limit
 from pipelines.schema_drift import drift
@@ -210,7 +211,7 @@ def _refusals(batch: Batch, counts: Sequence[DayCounts]) -> list[Refusal]:
 def _unread(source: Source, feed: Feed, sample: Sample) -> list[str]:
     read = {name.lower() for name in source.referenced_columns(feed.name)}
     columns = dict.fromkeys(name for file in sample.files for name in file.columns if name.lower() not in read)
-    return [f"{feed.name}: not read by the mapping: {', '.join(columns)}"] if columns else []
+    return [f"{feed.name}: not read by the mapping: {', '.join(map(mask, columns))}"] if columns else []
 
 
 def _blame(

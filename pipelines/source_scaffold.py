@@ -16,6 +16,7 @@ from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError, visible
 from pipelines.feeds import BOOLEAN, DATE, INSTANT, TEXT, Column
 from pipelines.mapping_sql import column_paths
+from pipelines.masking import shown
 from pipelines.source_match import NOTATIONS, Match, best_match, castable, reads_all, time_formats
 from pipelines.source_profile import profile
 from pipelines.source_synonyms import STATES
@@ -151,7 +152,7 @@ def _known_values(feed: str, column: Column, name: str, values: Sequence[str]) -
     states = STATES.get(feed, {}) if column.name == "status" else {}
     folded = {value: value.upper() if case == "upper" else value.lower() for value in seen}
     used = sorted({word for word in folded.values() if word in states})
-    unknown = [visible(value) for value, word in folded.items() if word not in column.values and word not in states]
+    unknown = [shown(value) for value, word in folded.items() if word not in column.values and word not in states]
     if used:
         # These are words of our own table; what a file holds never becomes SQL.
         branches = " ".join(f"when {literal(word)} then {literal(states[word])}" for word in used)
@@ -169,9 +170,7 @@ def _notations(match: Match) -> list[tuple[str, str | None]]:
 def _unused(match: Match) -> list[str]:
     used = set(match.columns.values())
     tops = {path[0] for path in used}
-    return [
-        visible(".".join(path)) for path in match.profile.values if path not in used and _is_leaf(path, match, tops)
-    ]
+    return [shown(".".join(path)) for path in match.profile.values if path not in used and _is_leaf(path, match, tops)]
 
 
 def _is_leaf(path: tuple[str, ...], match: Match, tops: set[str]) -> bool:

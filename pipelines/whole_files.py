@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from pipelines.errors import NightshiftError
+from pipelines.masking import shown
 from pipelines.parquet_pages import examine_parquet
 from pipelines.plain_text import is_plain, utf8_chunks
 from pipelines.sources import Source
@@ -94,5 +95,5 @@ def csv_header(start: bytes, name: str, delimiter: str) -> tuple[str, ...]:
     except (csv.Error, StopIteration):
         raise NightshiftError(f"{name}: its first line is no CSV header") from None
     if len({name.lower() for name in header}) != len(header) or not all(header):
-        raise NightshiftError(f"{name}: its header names a column twice or not at all: {','.join(header)}")
+        raise NightshiftError(f"{name}: its header names a column twice or not at all: {shown(','.join(header))}")
     return header

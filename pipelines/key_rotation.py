@@ -1,0 +1,118 @@
+"""`nightshift rotate-key`: one more secret for the personal-data hash, in raw/ as at the door."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines import ledger, rewriting
+from pipelines.delivered_sql import identifier, literal
+from pipelines.errors import UsageError
+from pipelines.feeds import FEEDS, Feed
+from pipelines.home import Home, write_atomically
+from pipelines.personal_data import (
+    PERSONAL_FEEDS,
+    SECRET_BYTES,
+    PersonalDataKey,
+    another_key,
+    read_key,
+    recorded_ids,
+)
+from pipelines.settings import Settings
+
+COMMAND = "nightshift rotate-key"
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The id of the key that holds now, how many secrets it has, and how many partitions were hashed again."""
+
+    key_id: str
+    secrets: int
+    partitions: int
+
+
+def rotate_key(settings: Settings, owner: str, log: Log) -> Rotation:
+    """Hash all hashes in the home again, under a secret more.
+
+    The secret is drawn and added to the key file; with `NIGHTSHIFT_PII_KEY` set it is the one that was added there. A
+    rotation that broke off is finished, and no other secret drawn. Raises `NightshiftError` when the key is another
+    one than the home was loaded under, or a raw partition is not the one the ledger knows.
+    """
+    home = Home.open(settings.home)
+    try:
+        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home):
+            if rewriting.finish(home):
+                key = read_key(home, settings)
+                log("the change that had broken off is finished")
+                return Rotation(key.id, len(key.secrets), 0)
+            return _rotate(home, settings, log)
+    finally:
+        home.release(owner)
+
+
+def _rotate(home: Home, settings: Settings, log: Log) -> Rotation:
+    loads = {feed: load for feed in PERSONAL_FEEDS if (load := ledger.current_load(home, feed))}
+    # Before a secret is drawn: until the rotation has ended, no day can be loaded again.
+    for feed, load in loads.items():
+        for entry in load["partitions"]:
+            rewriting.refuse_unknown(rewriting.partition_file(home, feed, entry), feed, entry)
+    key = _longer_key(home, settings)
+    loads = {feed: load for feed, load in loads.items() if load["key_id"] != key.id}
+    files: list[Path] = []
+    for feed, load in loads.items():
+        added = key.after(load["key_id"])
+        partitions = [_hash_again(home, settings, FEEDS[feed], added, entry) for entry in load["partitions"]]
+        files += [rewriting.partition_file(home, feed, entry) for entry in partitions]
+        loads[feed] = {**load, "key_id": key.id, "partitions": partitions}
+        log(f"{feed}: {len(partitions):,} partitions hashed again")
+    rewriting.carry_out(home, COMMAND, files, loads)
+    return Rotation(key.id, len(key.secrets), len(files))
+
+
+def _longer_key(home: Home, settings: Settings) -> PersonalDataKey:
+    """The key with the secret to be added: that of a rotation that broke off, the operator's, or a new one."""
+    key = read_key(home, settings)
+    recorded = recorded_ids(home)
+    for feed, id in recorded.items():
+        if id not in key.ids:
+            raise another_key(key, feed, id)
+    if any(id != key.id for id in recorded.values()):
+        return key
+    if settings.pii_key:
+        raise UsageError(
+            "NIGHTSHIFT_PII_KEY has no secret yet that the home was not loaded under; add one behind a comma (64 hex "
+            "digits, as from: openssl rand -hex 32) and run this again"
+        )
+    key = PersonalDataKey((*key.secrets, secrets.token_bytes(SECRET_BYTES)))
+    write_atomically(home.key_file, "".join(f"{secret.hex()}\n" for secret in key.secrets).encode())
+    return key
+
+
+def _hash_again(
+    home: Home, settings: Settings, feed: Feed, added: PersonalDataKey, entry: dict[str, Any]
+) -> dict[str, Any]:
+    """Write a partition beside with its personal columns hashed by the added secrets; its entry for the ledger."""
+    path = rewriting.partition_file(home, feed.name, entry)
+    hashed = ", ".join(
+        f"keyed_hash({identifier(column.name)}) as {identifier(column.name)}"
+        for column in feed.columns
+        if column.is_personal
+    )
+    read = f"read_parquet({literal(str(path))}, hive_partitioning=false)"
+    keys = ", ".join(identifier(name) for name in feed.key)
+    new = rewriting.beside(path)
+    with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+        added.prepare(connection)
+        connection.execute(
+            f"copy (select * replace ({hashed}) from {read} order by {keys}) to {literal(str(new))} "
+            "(format parquet, compression snappy)"
+        )
+        days = connection.execute(f"select distinct business_date from {read} order by 1").fetchall()
+    return {**entry, "sha256": ledger.file_sha256(new), "touched": [str(day) for (day,) in days]}

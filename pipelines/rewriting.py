@@ -1,0 +1,114 @@
+"""Raw partitions replaced by others as one change: planned, made beside, swapped in, recorded.
+
+A plan lists every file with the hash of what it becomes, and the load event of each feed. It is written when all new
+files lie beside their old ones. From then on the change is carried out: killed anywhere, `finish` goes on with it.
+Until then nothing has changed, and what lies beside is thrown away by the next attempt.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pipelines import ledger
+from pipelines.errors import NightshiftError
+from pipelines.feeds import FEEDS
+from pipelines.home import Home, move_durably, write_atomically
+
+_BESIDE = ".rewriting"
+
+
+def plan_file(home: Home) -> Path:
+    return home.root / "rewriting.json"
+
+
+def refuse_half_done(home: Home) -> None:
+    """Raise `NightshiftError` with the command to run when a change broke off after it was planned."""
+    if plan_file(home).exists():
+        raise NightshiftError(
+            f"raw/ is half rewritten, since a command broke off; finish it with: {_plan(home)['command']}"
+        )
+
+
+@contextmanager
+def loads_locked(home: Home) -> Iterator[None]:
+    """No feed is loaded meanwhile; waits for loads that run."""
+    with ExitStack() as locks:
+        for feed in FEEDS:
+            folder = home.raw / feed
+            folder.mkdir(parents=True, exist_ok=True)
+            locks.enter_context(FileLock(folder / ".load.lock", mode=0o600))
+        yield
+
+
+def partition_file(home: Home, feed: str, entry: Mapping[str, Any]) -> Path:
+    return home.raw / feed / f"ds={entry['ds']}" / "data.parquet"
+
+
+def beside(path: Path) -> Path:
+    """Where the new content of a file is made, until `carry_out` swaps it in."""
+    folder = path.parent / _BESIDE
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / path.name
+
+
+def refuse_unknown(path: Path, feed: str, entry: Mapping[str, Any]) -> None:
+    """Raise `NightshiftError` unless a partition is the one of its ledger entry: what is damaged is not rewritten."""
+    if not path.exists() or ledger.file_sha256(path) != entry["sha256"]:
+        raise NightshiftError(
+            f"{path} is not what the ledger recorded; load that day again: "
+            f"nightshift ingest {feed} --from {entry['ds']} --to {entry['ds']} --again"
+        )
+
+
+def clear(home: Home) -> None:
+    """Throw away what an attempt without a plan left beside."""
+    for top in (home.raw, home.suppressed):
+        for folder in list(top.rglob(_BESIDE)):
+            shutil.rmtree(folder)
+
+
+def carry_out(home: Home, command: str, files: Sequence[Path], loads: Mapping[str, dict[str, Any]]) -> None:
+    """Swap in what lies beside these files and record the loads, by feed; `command` is how a person finishes it."""
+    for path in files:
+        new = beside(path)
+        move_durably(new, new)
+    plan = {
+        "command": command,
+        "files": {path.relative_to(home.root).as_posix(): ledger.file_sha256(beside(path)) for path in files},
+        "loads": loads,
+    }
+    write_atomically(plan_file(home), ledger.canonical_json(plan))
+    finish(home)
+
+
+def finish(home: Home) -> bool:
+    """Carry out the plan, if there is one, and say whether there was."""
+    if not plan_file(home).exists():
+        clear(home)
+        return False
+    plan = _plan(home)
+    for name, sha256 in plan["files"].items():
+        path = home.root / name
+        if (new := path.parent / _BESIDE / path.name).exists():
+            move_durably(new, path)
+        elif ledger.file_sha256(path) != sha256:
+            raise NightshiftError(f"{path} is not what was planned for it; restore the home from a back-up")
+    for feed, event in plan["loads"].items():
+        newest = ledger.latest(home, f"loads/{feed}") or {}
+        if any(newest.get(name) != value for name, value in event.items()):
+            ledger.append(home, f"loads/{feed}", event)
+    clear(home)
+    plan_file(home).unlink()
+    return True
+
+
+def _plan(home: Home) -> dict[str, Any]:
+    plan: dict[str, Any] = json.loads(plan_file(home).read_bytes())
+    return plan
