@@ -12,6 +12,7 @@ from pipelines import data_docs, exports, ledger, quality, rewriting
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
 from pipelines import training as training_step
+from pipelines.currency_report import unconverted_money
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
 from pipelines.ingest import LoadReport
@@ -77,7 +78,11 @@ def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
         sources = load_sources(settings.sources_file)
         if off := switched_off(sources):
             log(f"off for want of feeds: {'; '.join(off)}")
-        return Warehouse(home, settings, sources.store, as_of).build(log).snapshot
+        warehouse = Warehouse(home, settings, sources.store, as_of)
+        snapshot = warehouse.build(log).snapshot
+        for line in unconverted_money(warehouse):
+            log(line)
+        return snapshot
 
 
 def train(

@@ -1,7 +1,7 @@
 -- Every return of a known line that was not rejected stands beside the sales of one day.
 with returned as (
 
-    select coalesce(sum(units), 0) as units
+    select coalesce(sum(units_returned), 0) as units
     from {{ ref('fct_returns') }}
     where is_matched and not is_rejected
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,32 @@ PREFIXES = {
     "exports": ("exp_",),
 }
 CONTRACTED = ("marts", "features", "exports")
+
+# The grammar of the glossary: what a column's name says of its type.
+TYPES_BY_NAME = {
+    r"(is|has)_\w+": {"boolean"},
+    r"\w+_at": {"timestamp"},
+    r"\w+_on": {"date"},
+    r"\w+_amount": {"decimal(18,2)"},
+    r"\w+_pct": {"double"},
+    r"(?!has_)\w+_(price|cost)": {"decimal(18,4)"},
+    r"\w+_rate": {"decimal(18,8)"},
+    r"(\w+_)?count": {"integer"},
+    r"\w+_score": {"integer"},
+    r"(\w+_)?units(_\w+)?": {"decimal(18,3)", "decimal(18,4)", "double"},
+    r"\w*_?days(_\w+)?": {"integer", "double"},
+    r"\w+_(id|key)|sku|\w+_sku": {"varchar"},
+}
+# And back: a column of such a type is named so, but for a few older than the grammar or fixed by a contract.
+NAMES_BY_TYPE = {
+    "boolean": r"(is|has)_\w+",
+    "timestamp": r"\w+_at",
+    "date": r"\w+_on|as_of|valid_from|valid_to|forecast_date",
+    "decimal(18,2)": r"\w+_amount",
+    "decimal(18,3)": r"(\w+_)?units(_\w+)?|pack_size|min_order_quantity",
+}
+# Amounts that are always in the store's currency; beside any other stands the row's currency.
+IN_STORE_CURRENCY = re.compile(r"store_\w+|(cost|costed_revenue|margin|margin_lost|stock_cost|cart)_amount")
 
 Node = dict[str, Any]
 
@@ -120,6 +147,71 @@ def test_marts_features_and_exports_keep_a_contract_with_every_column_described(
         if not column["description"] or not column["data_type"]
     ]
     assert bare == []
+
+
+def _columns(manifest: Node) -> Iterator[tuple[str, str, Node]]:
+    """Model, name and definition of every column that analysts read."""
+    for model in _models(manifest):
+        if model["schema"] in CONTRACTED:
+            for name, column in model["columns"].items():
+                yield model["name"], name, column
+
+
+def test_a_columns_name_tells_its_type_and_its_type_the_name(manifest: Node) -> None:
+    wrong = []
+    for model, name, column in _columns(manifest):
+        said = [types for pattern, types in TYPES_BY_NAME.items() if re.fullmatch(pattern, name)]
+        is_misnamed = not re.fullmatch(NAMES_BY_TYPE.get(column["data_type"], ".*"), name)
+        if is_misnamed or any(column["data_type"] not in types for types in said):
+            wrong.append(f"{model}.{name} {column['data_type']}")
+    assert wrong == []
+
+
+def test_one_name_is_one_quantity_of_one_type(manifest: Node) -> None:
+    """Of the same name the first sentence is the same; a model may add one of its own."""
+    said: dict[str, set[tuple[str, str]]] = {}
+    for _, name, column in _columns(manifest):
+        first = re.split(r"(?<=[.;]) |;", column["description"])[0].rstrip(".;")
+        said.setdefault(name, set()).add((column["data_type"], first))
+    assert {name: meanings for name, meanings in said.items() if len(meanings) > 1} == {}
+
+
+def test_beside_money_stands_its_currency(manifest: Node) -> None:
+    names: dict[str, set[str]] = {}
+    for model, name, _ in _columns(manifest):
+        names.setdefault(model, set()).add(name)
+    bare = [
+        f"{model}.{name}"
+        for model, columns in names.items()
+        for name in columns
+        if name.endswith("_amount") and not IN_STORE_CURRENCY.fullmatch(name) and "currency" not in columns
+    ]
+    assert bare == []
+
+
+def test_every_model_has_an_owner(manifest: Node) -> None:
+    assert [m["name"] for m in _models(manifest) if not m["config"]["meta"].get("owner")] == []
+
+
+def test_a_mart_says_what_it_answers_and_shows_how(manifest: Node) -> None:
+    headings = ("One row is ", "Question: ", "Assumptions: ", "Nuance: ", "Primary key: ", "Example query:")
+    marts = [m for m in _models(manifest) if m["name"].startswith("mart_")]
+    said = {
+        m["name"]: re.findall(r"(?:^|\n\n)([A-Z][^:\n]*?(?:: |:(?=\n)|(?<=One row is )))", m["description"])
+        for m in marts
+    }
+    assert marts
+    assert {name: found for name, found in said.items() if tuple(found) != headings} == {}
+    assert [m["name"] for m in marts if f" marts.{m['name']}\n" not in f"{m['description']}\n"] == []
+
+
+def test_every_export_and_the_status_report_are_exposures(manifest: Node) -> None:
+    shown = {
+        e["name"]: {node.split(".")[-1] for node in e["depends_on"]["nodes"]} for e in manifest["exposures"].values()
+    }
+    exports = {m["name"] for m in _models(manifest) if m["schema"] == "exports"}
+    assert "status_report" in shown
+    assert {name.removeprefix("exp_"): {name} for name in exports}.items() <= shown.items()
 
 
 def test_what_analysts_read_is_tables(manifest: Node) -> None:

@@ -2,9 +2,9 @@ with orders as (
 
     select
         customer_id,
-        count(*) filter (where not is_cancelled)::integer as order_count,
-        min(ordered_on) filter (where not is_cancelled) as first_ordered_on,
-        max(ordered_on) filter (where not is_cancelled) as last_ordered_on
+        count(*) filter (where units > 0)::integer as order_count,
+        min(ordered_on) filter (where units > 0) as first_ordered_on,
+        max(ordered_on) filter (where units > 0) as last_ordered_on
     from {{ ref('fct_orders') }}
     where customer_id is not null
     group by customer_id

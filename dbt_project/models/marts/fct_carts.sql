@@ -68,7 +68,7 @@ select
         else 'open'
     end as state,
     sku_count,
-    units,
+    units as cart_units,
     cart_amount,
     checkout_started_at is not null as has_checkout,
     purchased_at is null and later_purchased_at is not null as is_recovered

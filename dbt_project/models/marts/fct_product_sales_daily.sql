@@ -22,7 +22,7 @@ returned as (
         sku,
         location_id,
         requested_on as sold_on,
-        sum(units) as units_returned
+        sum(units_returned) as units_returned
     from {{ ref('fct_returns') }}
     where is_matched and not is_rejected
     group by sku, location_id, requested_on

@@ -7,7 +7,7 @@ select
     lines.location_id,
     returns.status,
     returns.reason,
-    returns.units,
+    returns.units as units_returned,
     lines.currency,
     returns.refund_amount,
     {{ in_store_currency('returns.refund_amount', 'lines.exchange_rate') }} as store_refund_amount,

@@ -33,7 +33,7 @@ orders as (select count(distinct order_id) as order_count from baskets)
 select
     pairs.sku,
     pairs.other_sku,
-    pairs.order_count::integer as order_count,
+    pairs.order_count::integer as pair_order_count,
     skus.order_count::integer as sku_order_count,
     others.order_count::integer as other_sku_order_count,
     {{ pct('pairs.order_count', 'orders.order_count') }} as support_pct,

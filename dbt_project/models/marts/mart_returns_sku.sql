@@ -16,11 +16,11 @@ with lines as (
 
 reasons as (
 
-    select sku, coalesce(reason, '(none)') as reason, sum(units) as units
+    select sku, coalesce(reason, '(none)') as reason, sum(units_returned) as units_returned
     from {{ ref('fct_returns') }}
     where is_matched and not is_rejected
     group by sku, coalesce(reason, '(none)')
-    qualify row_number() over (partition by sku order by sum(units) desc, coalesce(reason, '(none)')) = 1
+    qualify row_number() over (partition by sku order by sum(units_returned) desc, coalesce(reason, '(none)')) = 1
 
 )
 

@@ -64,7 +64,7 @@ pairs as (
     where purchased_at > last_activity_at
         and purchased_at <= last_activity_at + interval '{{ var("cart_return_days") }}' day
     group by visitor_id, cart_number, order_id
-    -- An order buys one cart, the one it has most of; of two alike the later one.
+    -- An order buys one earlier cart, the one it has most of; of two alike the later one.
     qualify row_number() over (
         partition by order_id order by count(*) desc, max(last_activity_at) desc, visitor_id, cart_number
     ) = 1

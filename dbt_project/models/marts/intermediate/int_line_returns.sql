@@ -4,8 +4,8 @@ with returned as (
     select
         order_line_id,
         count(*) as return_count,
-        sum(units) as units_returned,
-        sum(units) filter (where is_within_window) as units_returned_in_window,
+        sum(units_returned) as units_returned,
+        sum(units_returned) filter (where is_within_window) as units_returned_in_window,
         sum(store_refund_amount) as store_refund_amount,
         max(requested_on) as last_requested_on
     from {{ ref('fct_returns') }}
