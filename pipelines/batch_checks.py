@@ -138,4 +138,4 @@ def _tell(feed: Feed, found: Sequence[Finding], log: Log) -> None:
     for finding in found[:_TOLD]:
         log(f"check: {feed.name} {finding}")
     if len(found) > _TOLD:
-        log(f"check: {feed.name}: {len(found) - _TOLD} findings more; the newest are in: nightshift status")
+        log(f"check: {feed.name}: and {len(found) - _TOLD} more; the newest are in: nightshift status")

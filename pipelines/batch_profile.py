@@ -35,8 +35,7 @@ def profile(batch: Batch) -> dict[date, Profile]:
     """The summary of every day that has a row about to be loaded; the others have the `EMPTY` one."""
     days = {row["ds"]: row for row in _totals(batch)}
     for column in categories(batch.feed):
-        text = f"left({identifier(column.name)}::VARCHAR, {_VALUE_LENGTH})"
-        for ds, value, rows in batch.connection.execute(_counted(text)).fetchall():
+        for ds, value, rows in batch.connection.execute(_counted(identifier(column.name))).fetchall():
             days[ds]["values"].setdefault(column.name, {})[value] = rows
     if batch.feed.instants:
         for ds, hours, rows in batch.connection.execute(_hours(batch.feed)).fetchall():
@@ -120,14 +119,15 @@ def _content(feed: Feed) -> str:
     return f"bit_xor(hash({', '.join(identifier(name) for name in names)}))"
 
 
-def _counted(value: str) -> str:
+def _counted(column: str) -> str:
     """Rows by day and value; past the most frequent values they are counted together, under no name."""
     return f"""
         with counted as (
-            select ds, {value} as value, count(*) as rows from {_ROWS} and {value} is not null group by all
+            select ds, {column} as value, count(*) as rows from {_ROWS} and {column} is not null group by all
         ),
         placed as (select *, row_number() over (partition by ds order by rows desc, value) as place from counted)
-        select ds, case when place <= {_VALUES_KEPT} then value else '' end as named, sum(rows)::BIGINT
+        select ds, case when place <= {_VALUES_KEPT} then left(value::VARCHAR, {_VALUE_LENGTH}) else '' end as named,
+            sum(rows)::BIGINT
         from placed group by all
     """
 

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     ] = None
     horizon_days: Annotated[int, Field(ge=1, le=90, description="days ahead that demand is forecast")] = 28
     return_window_days: Annotated[int, Field(ge=1, description="days after an order in which a return counts")] = 45
+    orphan_days: Annotated[
+        int, Field(ge=0, description="days that a row may wait for what it refers to, as a line for its order")
+    ] = 3
     quarantine_max_share: Annotated[
         float, Field(ge=0, le=1, description="a load fails when a larger share of its rows is refused ...")
     ] = 0.01

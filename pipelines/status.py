@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipelines import ledger, nights
+from pipelines import ledger, nights, orphans
 from pipelines.feeds import FEEDS
 from pipelines.findings import recent_findings
 from pipelines.home import Home
@@ -36,7 +36,7 @@ def report(settings: Settings) -> str:
     sections = [f"home: {home.root}", _render(table), _quarantine_line(loaded), *recent_findings(home)]
     if off := nights.switched_off(sources):
         sections.append(f"off for want of feeds: {'; '.join(off)}")
-    sections += [_build_line(home), *(_export_line(latest) for latest in _latest_exports(home))]
+    sections += [_build_line(home), *_orphan_lines(home), *(_export_line(latest) for latest in _latest_exports(home))]
     sections.append(_champion_line(home))
     sections += _failures(home)
     return "\n".join(section for section in sections if section)
@@ -78,6 +78,11 @@ def _build_line(home: Home) -> str:
         return "warehouse: not built yet; run: nightshift build"
     published = f"published as of {publish['as_of']}" if publish else "not published yet"
     return f"warehouse: built as of {build['as_of']}, snapshot {build['snapshot']}; {published}"
+
+
+def _orphan_lines(home: Home) -> list[str]:
+    build = ledger.latest(home, "builds")
+    return [orphans.told(pair) for pair in (build or {}).get("orphans", ())]
 
 
 def _champion_line(home: Home) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import ledger
+from pipelines import ledger, orphans
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError
 from pipelines.feeds import DATE, FEEDS, LINEAGE_COLUMNS, Column, Feed
@@ -83,7 +83,12 @@ class Warehouse:
         self._verify(parts)
         state = BuildState(str(self.as_of), inputs, self._write_snapshot())
         write_atomically(_state_file(self.path), ledger.canonical_json(asdict(state)))
-        ledger.append(self.home, "builds", {**asdict(state), "feeds": present, "partitions": len(parts)})
+        with self.reading() as connection:
+            waiting = orphans.overdue(connection)
+        for pair in waiting:
+            log(orphans.told(pair))
+        event = {**asdict(state), "feeds": present, "partitions": len(parts), "orphans": waiting}
+        ledger.append(self.home, "builds", event)
         self._prune_snapshots(keep=state.snapshot)
         return state
 
@@ -97,6 +102,7 @@ class Warehouse:
             "prices_include_tax": self.store.prices_include_tax,
             "feeds": list(present),
             "return_window_days": self.settings.return_window_days,
+            "orphan_days": self.settings.orphan_days,
             "horizon_days": self.settings.horizon_days,
             "raw": {feed: self._raw_relation(FEEDS[feed], feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
@@ -181,7 +187,11 @@ class Warehouse:
                 "partitions": [[part.feed, part.ds, part.sha256] for part in parts],
                 "project": project,
                 "store": self.store.model_dump(mode="json"),
-                "settings": [self.settings.return_window_days, self.settings.horizon_days],
+                "settings": [
+                    self.settings.return_window_days,
+                    self.settings.horizon_days,
+                    self.settings.orphan_days,
+                ],
             }
         )[:_HASH_LENGTH]
 
