@@ -23,6 +23,8 @@ QUANTITY = "DECIMAL(18,3)"
 NUMBER = "DOUBLE"
 
 ORDER_STATUSES = ("placed", "paid", "fulfilled", "cancelled")
+# A row of which this column is true says no more than that its key is gone; see `Feed.has_tombstones`.
+TOMBSTONE = "is_deleted"
 RETURN_STATUSES = ("requested", "received", "refunded", "rejected")
 EVENT_TYPES = (
     "page_view",
@@ -72,6 +74,11 @@ class Feed:
     def is_snapshot(self) -> bool:
         return not self.instants
 
+    @property
+    def has_tombstones(self) -> bool:
+        """Whether rows may say that their key is deleted; a snapshot feed says so by leaving the key out."""
+        return not self.is_snapshot
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
@@ -96,6 +103,8 @@ def _optional(name: str, type: str = TEXT, **rules: object) -> Column:
     return Column(name, type, False, **rules)  # type: ignore[arg-type]
 
 
+_DELETED = _optional(TOMBSTONE, BOOLEAN, default="false")
+
 _FEEDS = (
     Feed(
         "orders",
@@ -116,6 +125,7 @@ _FEEDS = (
             _optional("ship_country"),
             _optional("email", is_personal=True),
             _optional("updated_at", INSTANT),
+            _DELETED,
         ),
         instants=("ordered_at",),
     ),
@@ -132,6 +142,7 @@ _FEEDS = (
             Column("discount_amount", MONEY, default="0", minimum=0),
             _optional("cancelled_quantity", QUANTITY, default="0", minimum=0),
             _optional("updated_at", INSTANT),
+            _DELETED,
         ),
         instants=("updated_at",),
     ),
@@ -148,6 +159,7 @@ _FEEDS = (
             _optional("received_at", INSTANT),
             _optional("refund_amount", MONEY),
             _text("status", values=RETURN_STATUSES),
+            _DELETED,
         ),
         instants=("requested_at",),
     ),
@@ -165,6 +177,7 @@ _FEEDS = (
             _optional("marketing_consent", BOOLEAN),
             _optional("attributes"),
             _optional("updated_at", INSTANT),
+            _DELETED,
         ),
         instants=("updated_at", "created_at"),
     ),
@@ -182,6 +195,7 @@ _FEEDS = (
             _optional("delivered_at", INSTANT),
             _optional("weight_kg", NUMBER, minimum=0),
             _optional("distance_km", NUMBER, minimum=0),
+            _DELETED,
         ),
         instants=("shipped_at", "promised_at", "delivered_at"),
     ),
@@ -267,6 +281,7 @@ _FEEDS = (
             _optional("traffic_source"),
             _optional("page_url"),
             _optional("attributes"),
+            _DELETED,
         ),
         instants=("occurred_at",),
     ),

@@ -30,11 +30,12 @@ from pipelines.delivered_sql import (
 )
 from pipelines.deliveries import DeliveredFile
 from pipelines.errors import NightshiftError
-from pipelines.feeds import LINEAGE_COLUMNS, Feed
+from pipelines.feeds import LINEAGE_COLUMNS, TOMBSTONE, Feed
 from pipelines.number_sql import mapped_expression
 from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
 from pipelines.sources import Source, Store
+from pipelines.touched import touched_dates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -260,12 +261,13 @@ class Batch:
         """Keep one row a key and day: the latest state; the same content again counts as duplicate.
 
         Rows of one key, one instant and different content contradict each other: the first in the delivery is
-        kept, the others go to quarantine.
+        kept, the others go to quarantine. A tombstone without an instant is the day's last word.
         """
         names = self.feed.column_names
         keys = ", ".join(identifier(name) for name in self.feed.key)
         content = f"hash({', '.join(identifier(name) for name in names)})"
         updated = "updated_at" if "updated_at" in names else "NULL::TIMESTAMP"
+        is_last = contract_sql.last_word(self.feed)
         named = [identifier(name) for name in ("ds", *self.feed.key)]
         same = [f"checked.{name} is not distinct from repeated_keys.{name}" for name in named]
         self._connection.execute(
@@ -277,17 +279,19 @@ class Batch:
             ranked as (
                 select checked.rowid as row, {content} as content, {updated} as updated,
                     row_number() over newest as place, first_value({content}) over newest as kept_content,
-                    first_value({updated}) over newest as kept_updated
+                    first_value({updated}) over newest as kept_updated,
+                    {is_last} as is_last, first_value({is_last}) over newest as is_kept_last
                 from checked
                 semi join repeated_keys
                     on {" and ".join(same)}
                 where refusal is null
                 window newest as (
-                    partition by ds, {keys} order by {updated} desc nulls last, delivered_file, delivered_row
+                    partition by ds, {keys}
+                    order by {is_last} desc, {updated} desc nulls last, delivered_file, delivered_row
                 )
             )
-            select row, case when content = kept_content or updated < kept_updated then '{_DUPLICATE}'
-                else '{Reason.CONFLICTING_KEY}:{self.feed.key[0]}' end as refusal
+            select row, case when content = kept_content or updated < kept_updated or is_last < is_kept_last
+                then '{_DUPLICATE}' else '{Reason.CONFLICTING_KEY}:{self.feed.key[0]}' end as refusal
             from ranked where place > 1
             """
         )
@@ -331,9 +335,10 @@ class Batch:
         ).fetchall()
 
     def accepted(self) -> pd.DataFrame:
-        """The rows about to be loaded, as a frame of the contract's columns."""
+        """The rows about to be loaded, tombstones apart, as a frame of the contract's columns."""
         columns = ", ".join(identifier(name) for name in self.feed.column_names)
-        return self._connection.execute(f"select {columns} from checked where refusal is null").df()
+        stands = f" and {TOMBSTONE} is not true" if self.feed.has_tombstones else ""
+        return self._connection.execute(f"select {columns} from checked where refusal is null{stands}").df()
 
     def first_accepted(self, rows: int) -> list[dict[str, Any]]:
         """The first rows about to be loaded, in the order of the delivery."""
@@ -353,7 +358,7 @@ class Batch:
         self._connection.execute(
             f"create temp {kind} accepted as select ds, {columns} from checked where refusal is null{order}"
         )
-        touched = self._touched([day.ds for day in counts])
+        touched = touched_dates(self._connection, self.feed, self.staging.parent, [day.ds for day in counts])
         entries = []
         for day in counts:
             path = self.staging / f"{day.ds}.parquet"
@@ -392,21 +397,6 @@ class Batch:
 
     def _copy(self, select: str, path: Path) -> None:
         self._connection.execute(f"copy ({select}) to {literal(str(path))} (format parquet, compression snappy)")
-
-    def _touched(self, days: Sequence[date]) -> dict[date, list[str]]:
-        """The business dates whose rows each day's load adds or replaces, in order."""
-        before = {day: self.staging.parent / f"ds={day}" / "data.parquet" for day in days}
-        replaced = [
-            f"union select DATE '{day}', business_date from read_parquet({literal(str(path))})"
-            for day, path in before.items()
-            if path.exists()
-        ]
-        touched: dict[date, list[str]] = {}
-        for ds, business_date in self._connection.execute(
-            f"select ds, business_date from accepted {' '.join(replaced)} group by all order by all"
-        ).fetchall():
-            touched.setdefault(ds, []).append(str(business_date))
-        return touched
 
     def _number_lines(self) -> None:
         """Give refused rows their line in the file, where every record is known to be one line."""
