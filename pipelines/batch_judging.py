@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipelines.contract_sql import Reason
+from pipelines.contract_sql import Reason, last_word
 from pipelines.delivered_sql import identifier
 
 if TYPE_CHECKING:
@@ -20,12 +20,13 @@ def mark_duplicates(batch: Batch) -> None:
     """Keep one row a key and day: the latest state; the same content again counts as duplicate.
 
     Rows of one key, one instant and different content contradict each other: the first in the delivery is
-    kept, the others go to quarantine.
+    kept, the others go to quarantine. A tombstone without an instant is the day's last word.
     """
     names, key = batch.feed.column_names, batch.feed.key
     keys = ", ".join(identifier(name) for name in key)
     content = f"hash({', '.join(identifier(name) for name in names)})"
     updated = "updated_at" if "updated_at" in names else "NULL::TIMESTAMP"
+    is_last = last_word(batch.feed)
     batch.connection.execute(
         f"""
         create temp table repeated as
@@ -35,16 +36,18 @@ def mark_duplicates(batch: Batch) -> None:
         ranked as (
             select checked.rowid as row, {content} as content, {updated} as updated,
                 row_number() over newest as place, first_value({content}) over newest as kept_content,
-                first_value({updated}) over newest as kept_updated
+                first_value({updated}) over newest as kept_updated,
+                {is_last} as is_last, first_value({is_last}) over newest as is_kept_last
             from checked
             semi join repeated_keys on checked.ds = repeated_keys.ds and hash({keys}) = repeated_keys.key
             where refusal is null
             window newest as (
-                partition by ds, {keys} order by {updated} desc nulls last, delivered_file, delivered_row
+                partition by ds, {keys}
+                order by {is_last} desc, {updated} desc nulls last, delivered_file, delivered_row
             )
         )
-        select row, case when content = kept_content or updated < kept_updated then '{DUPLICATE}'
-            else '{Reason.CONFLICTING_KEY}:{key[0]}' end as refusal
+        select row, case when content = kept_content or updated < kept_updated or is_last < is_kept_last
+            then '{DUPLICATE}' else '{Reason.CONFLICTING_KEY}:{key[0]}' end as refusal
         from ranked where place > 1
         """
     )

@@ -43,11 +43,11 @@ def measures(
     and repetition are not measured of a day in `undated`: one that is not over, or of a bulk history, which may have
     been cut at any hour and of which no single day can be delivered again.
     """
-    known = {**history, **days}
+    known = {ds: {**day, "parts": _parts(day)} for ds, day in {**history, **days}.items()}
     found = {}
-    for ds, day in sorted(days.items()):
+    for ds in sorted(days):
         before = {then: known[then] for n in range(1, HISTORY_DAYS + 1) if (then := ds - timedelta(days=n)) in known}
-        if len(before) >= ENOUGH_DAYS and (measured := _measures(feed, ds, day, before, ds not in undated)):
+        if len(before) >= ENOUGH_DAYS and (measured := _measures(feed, ds, known[ds], before, ds not in undated)):
             found[ds] = measured
     return found
 
@@ -168,7 +168,7 @@ def _dates(day: Profile, past: Sequence[Profile]) -> dict[str, Measure]:
     if len(ends) >= ENOUGH_DAYS and day["hours"]:
         now, usual = _newest(day), median(ends)
         found["silent_hours_rise"] = Measure(now - usual, f"{now} silent hours at the day's end", f"{usual:g}")
-    parts, before = _parts(day), _pooled([_parts(then) for then in past])
+    parts, before = day["parts"], _pooled([then["parts"] for then in past])
     if sum(parts.values()) >= ENOUGH_ROWS and sum(before.values()) >= ENOUGH_ROWS:
         found["day_part_shift"] = _shift(parts, before)
     return found

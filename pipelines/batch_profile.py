@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import contract_sql, ledger
 from pipelines.delivered_sql import identifier
-from pipelines.feeds import INSTANT, INTEGER, MONEY, NUMBER, QUANTITY, UNIT_PRICE, Column, Feed
+from pipelines.feeds import INSTANT, INTEGER, MONEY, NUMBER, QUANTITY, TOMBSTONE, UNIT_PRICE, Column, Feed
 from pipelines.home import Home
 
 if TYPE_CHECKING:
@@ -28,14 +28,13 @@ EMPTY: Profile = {"rows": 0}
 _VALUES_KEPT = 20
 _VALUE_LENGTH = 40
 _EXACT = (INTEGER, MONEY, QUANTITY, UNIT_PRICE)
-_ROWS = "checked where refusal is null"
 
 
 def profile(batch: Batch) -> dict[date, Profile]:
     """The summary of every day that has a row about to be loaded; the others have the `EMPTY` one."""
     days = {row["ds"]: row for row in _totals(batch)}
     for column in categories(batch.feed):
-        for ds, value, rows in batch.connection.execute(_counted(identifier(column.name))).fetchall():
+        for ds, value, rows in batch.connection.execute(_counted(batch.feed, identifier(column.name))).fetchall():
             days[ds]["values"].setdefault(column.name, {})[value] = rows
     if batch.feed.instants:
         for ds, hours, rows in batch.connection.execute(_hours(batch.feed)).fetchall():
@@ -70,7 +69,13 @@ def numbers(feed: Feed) -> list[Column]:
 
 
 def optional(feed: Feed) -> list[Column]:
-    return [column for column in feed.columns if not column.required]
+    return [column for column in feed.columns if not column.required and column.name != TOMBSTONE]
+
+
+def _rows(feed: Feed) -> str:
+    """What is about to be loaded; tombstones have no values to look at."""
+    stands = f" and {TOMBSTONE} is not true" if feed.has_tombstones else ""
+    return f"checked where refusal is null{stands}"
 
 
 def _totals(batch: Batch) -> list[dict[str, Any]]:
@@ -82,7 +87,7 @@ def _totals(batch: Batch) -> list[dict[str, Any]]:
     dates = ["count(*) filter (business_date < ds)", "count(*) filter (business_date > ds)"]
     sums = ", ".join(["count(*)", *dates, _content(feed), *nulls, *medians, *means])
     rows = []
-    found = batch.connection.execute(f"select ds, {sums} from {_ROWS} group by ds").fetchall()
+    found = batch.connection.execute(f"select ds, {sums} from {_rows(feed)} group by ds").fetchall()
     for ds, count, late, ahead, content, *rest in found:
         cuts = len(nulls), len(nulls) + len(medians)
         rows.append(
@@ -119,11 +124,11 @@ def _content(feed: Feed) -> str:
     return f"bit_xor(hash({', '.join(identifier(name) for name in names)}))"
 
 
-def _counted(column: str) -> str:
+def _counted(feed: Feed, column: str) -> str:
     """Rows by day and value; past the most frequent values they are counted together, under no name."""
     return f"""
         with counted as (
-            select ds, {column} as value, count(*) as rows from {_ROWS} and {column} is not null group by all
+            select ds, {column} as value, count(*) as rows from {_rows(feed)} and {column} is not null group by all
         ),
         placed as (select *, row_number() over (partition by ds order by rows desc, value) as place from counted)
         select ds, case when place <= {_VALUES_KEPT} then left(value::VARCHAR, {_VALUE_LENGTH}) else '' end as named,
@@ -137,7 +142,7 @@ def _hours(feed: Feed) -> str:
     return f"""
         with hourly as (
             select ds, date_trunc('hour', {contract_sql.own_instant(feed)}) as hour, count(*) as rows
-            from {_ROWS} and business_date = ds group by all
+            from {_rows(feed)} and business_date = ds group by all
         )
         select ds, date_diff('hour', hour, timezone('UTC', (ds + 1)::TIMESTAMPTZ)) - 1, sum(rows)::BIGINT
         from hourly where hour is not null group by all

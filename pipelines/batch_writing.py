@@ -15,6 +15,7 @@ from pipelines.contract_sql import Reason
 from pipelines.delivered_sql import identifier, literal
 from pipelines.feeds import LINEAGE_COLUMNS
 from pipelines.masking import masked_refusal
+from pipelines.touched import touched_dates
 
 if TYPE_CHECKING:
     from pipelines.load_batch import Batch, DayCounts
@@ -34,7 +35,7 @@ def write_days(batch: Batch, counts: Sequence[DayCounts]) -> list[dict[str, Any]
     batch.connection.execute(
         f"create temp {kind} accepted as select ds, {columns} from checked where refusal is null{order}"
     )
-    touched = _touched(batch, [day.ds for day in counts])
+    touched = touched_dates(batch.connection, batch.feed, batch.staging.parent, [day.ds for day in counts])
     for group in _groups(counts):
         _write_group(batch, group, columns)
     entries = []
@@ -100,19 +101,3 @@ def _write_group(batch: Batch, group: Sequence[DayCounts], columns: str) -> None
 
 def _copy(batch: Batch, select: str, path: Path) -> None:
     batch.connection.execute(f"copy ({select}) to {literal(str(path))} (format parquet, compression snappy)")
-
-
-def _touched(batch: Batch, days: Sequence[date]) -> dict[date, list[str]]:
-    """The business dates whose rows each day's load adds or replaces, in order."""
-    before = {day: batch.staging.parent / f"ds={day}" / "data.parquet" for day in days}
-    replaced = [
-        f"union select DATE '{day}', business_date from read_parquet({literal(str(path))})"
-        for day, path in before.items()
-        if path.exists()
-    ]
-    touched: dict[date, list[str]] = {}
-    for ds, business_date in batch.connection.execute(
-        f"select ds, business_date from accepted {' '.join(replaced)} group by all order by all"
-    ).fetchall():
-        touched.setdefault(ds, []).append(str(business_date))
-    return touched

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from pipelines.feeds import DATE, INSTANT, NUMBER, TEXT, Column, Feed
+from pipelines.feeds import DATE, INSTANT, NUMBER, TEXT, TOMBSTONE, Column, Feed
 from pipelines.masking import masked
 
 # A day may lie far back or ahead, as a launch does; an instant is one in the life of an online store.
@@ -88,9 +88,10 @@ def typed_expression(column: Column) -> str:
 def reason_expression(feed: Feed, is_bulk: bool) -> str:
     """A text `reason:column` for the first rule a row breaks, in the contract's order; NULL for a good row.
 
-    It reads the typed columns, the mapped ones, and `ahead_from` (see there).
+    It reads the typed columns, the mapped ones, and `ahead_from` (see there). A tombstone needs its key alone, in
+    bulk history an instant as well.
     """
-    branches = [branch for column in feed.columns for branch in _branches(column)]
+    branches = [branch for column in feed.columns for branch in _branches(feed, column)]
     if is_bulk and feed.instants:
         instants = ", ".join(f'"{name}"' for name in feed.instants)
         branches.append(f"when coalesce({instants}) is null then '{Reason.MISSING_VALUE}:{feed.instants[0]}'")
@@ -103,8 +104,19 @@ def own_instant(feed: Feed) -> str:
 
 
 def defaulted_update(feed: Feed) -> str:
-    """`updated_at`, where none is given the row's own instant; one that cannot be read is left to be refused."""
-    return f"coalesce(updated_at, case when {mapped('updated_at')} is null then {own_instant(feed)} end)"
+    """`updated_at`, where none is given the row's own instant; one that cannot be read is left to be refused.
+
+    A tombstone's own instant would be that of what it deletes: without `updated_at` it speaks for its day's end.
+    """
+    is_left = f"{mapped('updated_at')} is null and {TOMBSTONE} is not true"
+    return f"coalesce(updated_at, case when {is_left} then {own_instant(feed)} end)"
+
+
+def last_word(feed: Feed) -> str:
+    """Whether a row deletes all that was delivered of its key up to its day: a tombstone without `updated_at`."""
+    if not feed.has_tombstones:
+        return "false"
+    return f"({TOMBSTONE} and updated_at is null)" if "updated_at" in feed.column_names else TOMBSTONE
 
 
 def ahead_from(ds: str, is_bulk: bool) -> str:
@@ -182,13 +194,14 @@ def _instant(text: str) -> str:
     )
 
 
-def _branches(column: Column) -> list[str]:
+def _branches(feed: Feed, column: Column) -> list[str]:
     name, value = f'"{column.name}"', mapped(column.name)
     branches = []
     if column.type != TEXT:
         branches.append(f"when {name} is null and {value} is not null then '{Reason.UNPARSEABLE_VALUE}:{column.name}'")
     if column.required:
-        branches.append(f"when {name} is null then '{Reason.MISSING_VALUE}:{column.name}'")
+        unless = f" and {TOMBSTONE} is not true" if feed.has_tombstones and column.name not in feed.key else ""
+        branches.append(f"when {name} is null{unless} then '{Reason.MISSING_VALUE}:{column.name}'")
     if rule := _range_rule(column):
         branches.append(f"when {rule} then '{Reason.OUT_OF_RANGE}:{column.name}'")
     if column.values:

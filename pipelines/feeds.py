@@ -23,6 +23,8 @@ QUANTITY = "DECIMAL(18,3)"
 NUMBER = "DOUBLE"
 
 ORDER_STATUSES = ("placed", "paid", "fulfilled", "cancelled")
+# A row of which this column is true says no more than that its key is gone; see `Feed.has_tombstones`.
+TOMBSTONE = "is_deleted"
 RETURN_STATUSES = ("requested", "received", "refunded", "rejected")
 EVENT_TYPES = (
     "page_view",
@@ -77,6 +79,11 @@ class Feed:
     def is_snapshot(self) -> bool:
         return not self.instants
 
+    @property
+    def has_tombstones(self) -> bool:
+        """Whether rows may say that their key is deleted; a snapshot feed says so by leaving the key out."""
+        return not self.is_snapshot
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
@@ -101,6 +108,8 @@ def _optional(name: str, type: str = TEXT, **rules: object) -> Column:
     return Column(name, type, False, **rules)  # type: ignore[arg-type]
 
 
+_DELETED = _optional(TOMBSTONE, BOOLEAN, default="false")
+
 _FEEDS = (
     Feed(
         "orders",
@@ -121,6 +130,7 @@ _FEEDS = (
             _optional("ship_country", is_category=True),
             _optional("email", is_personal=True),
             _optional("updated_at", INSTANT),
+            _DELETED,
         ),
         instants=("ordered_at",),
     ),
@@ -137,6 +147,7 @@ _FEEDS = (
             Column("discount_amount", MONEY, default="0", minimum=0),
             _optional("cancelled_quantity", QUANTITY, default="0", minimum=0),
             _optional("updated_at", INSTANT),
+            _DELETED,
         ),
         instants=("updated_at",),
     ),
@@ -153,6 +164,7 @@ _FEEDS = (
             _optional("received_at", INSTANT),
             _optional("refund_amount", MONEY),
             _text("status", values=RETURN_STATUSES, is_category=True),
+            _DELETED,
         ),
         instants=("requested_at",),
     ),
@@ -170,6 +182,7 @@ _FEEDS = (
             _optional("marketing_consent", BOOLEAN, is_category=True),
             _optional("attributes", is_free_text=True),
             _optional("updated_at", INSTANT),
+            _DELETED,
         ),
         instants=("updated_at", "created_at"),
     ),
@@ -187,6 +200,7 @@ _FEEDS = (
             _optional("delivered_at", INSTANT),
             _optional("weight_kg", NUMBER, minimum=0),
             _optional("distance_km", NUMBER, minimum=0),
+            _DELETED,
         ),
         instants=("shipped_at", "promised_at", "delivered_at"),
     ),
@@ -272,6 +286,7 @@ _FEEDS = (
             _optional("traffic_source", is_free_text=True, is_category=True),
             _optional("page_url", is_free_text=True),
             _optional("attributes", is_free_text=True),
+            _DELETED,
         ),
         instants=("occurred_at",),
     ),

@@ -11,7 +11,7 @@ What reading by `updated_at` can and cannot see:
   row is found when it belongs to a day that is read again; the overlap is how late it may come (a setting).
 - *Ahead of the server's clock, before the year 2000, or without `updated_at`.* Not read, and counted. The watermark
   never passes the server's clock, so one row dated 2099 hides no other.
-- *Deleted.* Never seen; a store marks a row as cancelled instead.
+- *Deleted.* Never seen; a store marks the row instead, and the mapping tells by `is_deleted`.
 - *Changed twice between two reads.* Only the latest state was ever there to be read.
 
 Only the columns that the mapping reads are asked for. Names are quoted by psycopg, values are bound.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.errors import UsageError
-from pipelines.feeds import Feed
+from pipelines.feeds import TOMBSTONE, Feed
 from pipelines.mapping_sql import column_paths
 from pipelines.masking import mask, shown
 from pipelines.sources import Source
@@ -43,6 +43,8 @@ def drift(feed: Feed, source: Source, files: Sequence[DeliveredFile], last_load:
                 notes.append(f"{feed.name}: new column {mask(name)!r} in {file.path.name}, not read by the mapping")
         known |= dict.fromkeys(file.columns)
         for name in absent_columns(feed, source, file):
+            if name == TOMBSTONE and not source.select and name not in known:
+                continue
             if name not in absent and name not in missing:
                 filled = ", ".join(_readers(feed, source, name))
                 notes.append(f"{feed.name}: no column {name!r} in {file.path.name}; {filled} filled with null")

@@ -69,6 +69,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "pack_size": ("packsize", "caseqty"),
     "min_order_quantity": ("moq", "minorderqty"),
     "unit_of_measure": ("uom", "unit"),
+    "is_deleted": ("deleted", "removed", "isremoved", "tombstone"),
     "is_active": ("active", "enabled", "published"),
     "image_url": ("image", "imagesrc", "picture"),
     "on_hand": ("stock", "qtyonhand", "available", "stocklevel", "instock", "inventoryquantity"),

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.feeds import FEEDS
+from pipelines.feeds import FEEDS, TOMBSTONE
 from pipelines.simulate.streams import Bools, Ints
 
 
@@ -77,11 +77,16 @@ def column(table: pa.Table, name: str) -> pa.Array:
     return table[name].combine_chunks()
 
 
+def delivered_columns(feed: str) -> tuple[str, ...]:
+    """The contract's columns that the store delivers: it never deletes a row."""
+    return tuple(name for name in FEEDS[feed].column_names if name != TOMBSTONE)
+
+
 def rows(feed: str, columns: Mapping[str, pa.Array]) -> pa.Table:
     """A table of the feed's contract columns, those not given left empty."""
     size = len(next(iter(columns.values())))
     empty = pa.nulls(size, pa.string())
-    return pa.table({name: columns.get(name, empty) for name in FEEDS[feed].column_names})
+    return pa.table({name: columns.get(name, empty) for name in delivered_columns(feed)})
 
 
 def changed(table: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
@@ -92,4 +97,4 @@ def changed(table: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
 
 def nothing(feed: str) -> pa.Table:
     """The feed's columns without a row."""
-    return pa.table({name: pa.array([], pa.string()) for name in FEEDS[feed].column_names})
+    return pa.table({name: pa.array([], pa.string()) for name in delivered_columns(feed)})

@@ -28,6 +28,5 @@ def arrow_type(contract_type: str) -> pa.DataType:
 
 def typed(feed: str, table: pa.Table) -> pa.Table:
     """The feed's rows in the types of their contract; what is missing is null."""
-    return pa.table(
-        {column.name: text.column(table, column.name).cast(arrow_type(column.type)) for column in FEEDS[feed].columns}
-    )
+    types = {name: arrow_type(FEEDS[feed].column(name).type) for name in text.delivered_columns(feed)}
+    return pa.table({name: text.column(table, name).cast(type) for name, type in types.items()})

@@ -24,6 +24,7 @@ from pipelines.feeds import FEEDS
 from pipelines.ingest import LoadReport, ingest
 from pipelines.simulate import SimulatedStore, drops, faults, simulate, sources_yml
 from pipelines.simulate.arguments import Arguments
+from pipelines.simulate.text import delivered_columns
 
 FIRST_DAY, DAYS = date(2025, 3, 20), 15
 # Dirty enough that in one small store every kind comes.
@@ -195,6 +196,6 @@ def _hold_rows(dirty: DirtyShop) -> None:
 
 
 def _key(feed: str, line: str) -> tuple[str, ...]:
-    names = FEEDS[feed].column_names
+    names = delivered_columns(feed)
     fields = json.loads(line) if feed == "events" else dict(zip(names, next(csv.reader([line])), strict=True))
     return tuple(str(fields[name]) for name in FEEDS[feed].key)

@@ -75,7 +75,7 @@ def test_a_required_column_that_is_gone_stops_the_feed_with_both_schemas(shop: S
         shop.ingest("order_lines")
     assert str(caught.value) == (
         f"feeds.order_lines: no column 'sku' in 2024-07-02.{format}; expected order_line_id, order_id, sku, quantity, "
-        "unit_price, discount_amount, cancelled_quantity, updated_at | "
+        "unit_price, discount_amount, cancelled_quantity, updated_at, is_deleted | "
         "found order_line_id, order_id, quantity, unit_price"
     )
     assert shop.raw("order_lines") == []

@@ -1,7 +1,6 @@
 with source as (
 
-    select * from {{ source('raw', 'customers') }}
-    where {{ known_by_as_of() }}
+    {{ standing_states('customers', 'customer_id') }}
 
 ),
 
@@ -23,7 +22,7 @@ renamed as (
     from source
     qualify row_number() over (
         partition by customer_id order by coalesce(updated_at, created_at) desc nulls last, ds desc
-    ) = 1
+    ) = 1 and is_deleted is not true
 
 )
 

@@ -29,7 +29,7 @@ renamed as (
         business_date as occurred_on,
         known_on
     from source
-    qualify row_number() over (partition by event_id order by ds desc) = 1
+    qualify row_number() over (partition by event_id order by ds desc) = 1 and is_deleted is not true
 
 )
 

@@ -1,7 +1,6 @@
 with source as (
 
-    select * from {{ source('raw', 'order_lines') }}
-    where {{ known_by_as_of() }}
+    {{ standing_states('order_lines', 'order_line_id') }}
 
 ),
 
@@ -23,7 +22,7 @@ renamed as (
     from source
     qualify row_number() over (
         partition by order_line_id order by coalesce(updated_at, ds + interval 12 hour) desc, ds desc
-    ) = 1
+    ) = 1 and is_deleted is not true
 
 )
 

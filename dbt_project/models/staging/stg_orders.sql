@@ -1,7 +1,6 @@
 with source as (
 
-    select * from {{ source('raw', 'orders') }}
-    where {{ known_by_as_of() }}
+    {{ standing_states('orders', 'order_id') }}
 
 ),
 
@@ -31,7 +30,7 @@ renamed as (
     from source
     qualify row_number() over (
         partition by order_id order by coalesce(updated_at, ordered_at) desc, ds desc
-    ) = 1
+    ) = 1 and is_deleted is not true
 
 )
 

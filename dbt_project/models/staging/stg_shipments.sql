@@ -22,7 +22,7 @@ renamed as (
         delivered_at,
         known_on
     from source
-    qualify row_number() over (partition by shipment_id order by ds desc) = 1
+    qualify row_number() over (partition by shipment_id order by ds desc) = 1 and is_deleted is not true
 
 )
 
