@@ -53,9 +53,10 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 def test_clickstream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = Home.create(tmp_path / "home")
     (home.root / "sources.yml").write_text(sources_yml())
-    arguments = Arguments(days=365, feeds=frozenset({"events"}))
+    arguments = Arguments(days=365, feeds=frozenset({"events", "calendar"}))
     simulate(home.landing, home.root / "truth", arguments, lambda line: None)
     settings = Settings.load(home=home.root)
+    ingest(settings, ["calendar"], None, None, lambda line: None)
     same, plain, ours = [], [], []
     for number in range(RUNS):
         for seconds, lineage, order in ((same, LINEAGE, ORDER), (plain, "", "")):
