@@ -1,21 +1,24 @@
--- Every unit that was put in a cart lies in one cart, and no order buys two carts of earlier visits.
+-- Every addition of a session is one of a cart, its units lie in one cart, and no order buys two carts of earlier
+-- visits.
 with carts as (
 
-    select coalesce(sum(items.units_added), 0) as units
-    from {{ ref('int_cart_items') }} as items
-    inner join (
-        select visitor_id, min(started_at) as started_at from {{ ref('fct_carts') }} group by visitor_id
-    ) as carts on carts.visitor_id = items.visitor_id
+    select coalesce(sum(units_added), 0) as units
+    from {{ ref('int_cart_items') }}
+    where visitor_id in (select visitor_id from {{ ref('fct_carts') }})
 
 ),
 
 events as (
 
-    select coalesce(sum(coalesce(units, 1)), 0) as units
-    from {{ ref('stg_events') }}
-    where event_type = 'add_to_cart' and sku is not null
+    select
+        coalesce(sum(units) filter (where sku is not null), 0) as units,
+        count(*) as addition_count
+    from {{ ref('int_cart_events') }}
+    where event_type = 'add_to_cart'
 
 ),
+
+sessions as (select coalesce(sum(add_to_cart_count), 0) as addition_count from {{ ref('fct_sessions') }}),
 
 twice as (
 
@@ -25,8 +28,14 @@ twice as (
 
 )
 
-select carts.units, events.units as event_units, twice.order_count
+select
+    carts.units,
+    events.units as event_units,
+    events.addition_count,
+    sessions.addition_count as session_addition_count,
+    twice.order_count
 from carts
 cross join events
+cross join sessions
 cross join twice
-where carts.units != events.units or twice.order_count > 0
+where carts.units != events.units or events.addition_count != sessions.addition_count or twice.order_count > 0

@@ -235,6 +235,26 @@ def test_money_arrives_to_the_cent(night: tuple[Home, str], sales: pd.DataFrame)
     assert daily == [(value,)]
 
 
+def test_customers_returns_and_top_products_are_those_of_pandas(
+    night: tuple[Home, str], sales: pd.DataFrame, cancelled: pd.DataFrame
+) -> None:
+    home, _ = night
+    known = sales[sales["at"].dt.date <= AS_OF]
+    value = pd.Series([_money(row.UnitPrice, row.Quantity) for row in known.itertuples()], index=known["sku"])
+    top = value.groupby(level=0).sum().sort_values(ascending=False).head(10)
+    back = cancelled[cancelled["purchase"].notna() & (cancelled["InvoiceDate"].dt.date <= AS_OF)].drop_duplicates(SAME)
+    with duckdb.connect(str(home.published / "warehouse.duckdb"), read_only=True) as connection:
+        customers = connection.sql("select count(*), sum(order_count) from marts.mart_customer_rfm").fetchall()
+        products = connection.sql(
+            "select sku, store_net_revenue_amount from marts.mart_returns_sku order by 2 desc limit 10"
+        ).fetchall()
+        units = connection.sql("select sum(units_returned), sum(units) from marts.mart_returns_sku").fetchall()
+    named = known[known["CustomerID"].notna()]
+    assert customers == [(named["CustomerID"].nunique(), named["InvoiceNo"].nunique())]
+    assert products == list(top.items())
+    assert units == [(int(-back["Quantity"].sum()), int(known["Quantity"].sum()))]
+
+
 def test_the_night_says_once_what_it_switched_off_and_goes_on(night: tuple[Home, str]) -> None:
     home, said = night
     (line,) = [line for line in said.splitlines() if line.startswith("off for want of feeds")]

@@ -37,4 +37,4 @@ select
     end as is_late,
     orders.order_id is null as is_orphan
 from days
-left join {{ ref('stg_orders') }} as orders on orders.order_id = days.order_id
+left join {{ ref('fct_orders') }} as orders on orders.order_id = days.order_id

@@ -9,7 +9,7 @@ with sales as (
 stock as (
 
     select sku, location_id, stock_on, units_on_hand
-    from {{ ref('stg_inventory') }}
+    from {{ ref('fct_inventory_daily') }}
 
 ),
 

@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 -- Bought without having been put in the cart of the visit: it lay in an earlier one.
 with purchases as (
 
