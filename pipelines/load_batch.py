@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pipelines import contract_sql
+from pipelines import contract_sql, suppression
 from pipelines.contract_sql import Reason, SteadyClock, steady_clocks
 from pipelines.delivered_sql import (
     REJECT_SCANS,
@@ -72,7 +72,7 @@ class Batch:
         staging: Path,
     ) -> None:
         self.feed, self.source, self.landing, self.staging = feed, source, landing, staging
-        self._store = store
+        self._store, self._suppressed = store, key.suppressed
         self._files: Sequence[DeliveredFile] = ()
         self._has_lines = False
         self._connection = duckdb.connect()
@@ -117,6 +117,7 @@ class Batch:
             self._add_rejected_lines()
         self._refuse_swallowed_lines()
         self._give_undated_rows_a_day()
+        suppression.apply(self._connection, self.feed, self._suppressed)
 
     def _read_plain_json_lines(self, files: Sequence[DeliveredFile]) -> bool:
         """Fill `checked` the short way; False, and nothing done, when a line needs a closer look."""
@@ -248,6 +249,13 @@ class Batch:
                 "update checked set ds = (select coalesce(max(ds), current_date) from checked where refusal is null) "
                 f"where ds is null or ({_REFUSED})"
             )
+
+    def erased_rows(self) -> list[tuple[str, int | None, str]]:
+        """File, place in the delivery and effect of the rows that name an erased person; see `suppression.apply`."""
+        return self._connection.execute(
+            "select delivered_file, delivered_row, effect from checked join erased_rows on checked.rowid = row "
+            "order by all"
+        ).fetchall()
 
     def mark_duplicates(self) -> None:
         """Keep one row a key and day: the latest state; the same content again counts as duplicate.
