@@ -12,7 +12,7 @@ import click
 
 from pipelines import nights, status
 from pipelines.cli_options import Day, as_of_option, home_options, log
-from pipelines.cli_personal import rotate_key
+from pipelines.cli_personal import erase, rotate_key
 from pipelines.cli_quarantine import quarantine
 from pipelines.cli_sources import sources
 from pipelines.errors import NightshiftError, UsageError
@@ -123,7 +123,7 @@ def ingest(
             click.echo(
                 f"{report.feed}: {report.days:,} days, rows in {report.rows_in:,} = loaded {report.rows_loaded:,} "
                 f"+ duplicate {report.rows_duplicate:,} + quarantined {report.rows_quarantined:,}"
-                + (f"; left out by `where` {report.rows_excluded:,}" if report.rows_excluded else "")
+                + (f"; left out {report.rows_excluded:,}" if report.rows_excluded else "")
                 + (f" ({report.message})" if report.late_days else "")
             )
         elif report.status != "off" or feeds:
@@ -224,6 +224,7 @@ def show_status(settings: Settings) -> None:
 
 cli.add_command(sources)
 cli.add_command(rotate_key)
+cli.add_command(erase)
 
 
 def _step(settings: Settings, as_of: date | None, step: Callable[..., Any]) -> Any:

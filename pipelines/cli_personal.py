@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import click
 
 from pipelines import key_rotation
 from pipelines.cli_options import home_options, log
+from pipelines.erasure import Receipt
+from pipelines.erasure import erase as erase_customer
+from pipelines.errors import visible
 from pipelines.home import COMMAND_OWNER
 from pipelines.settings import Settings
 
@@ -21,3 +25,38 @@ def rotate_key(settings: Settings) -> None:
         f"key: id {rotation.key_id}, {rotation.secrets} secrets; {rotation.partitions:,} partitions hashed again"
     )
     click.echo("back up the key now, and destroy old copies of raw/: they lie under the old key")
+
+
+@click.command()
+@click.option("--customer", required=True, help="The store's own customer_id.")
+@click.option("--remove-landing", is_flag=True, help="Delete the landing files that name the customer, too.")
+@home_options
+def erase(settings: Settings, customer: str, remove_landing: bool) -> None:
+    """Erase a customer from the home, keep it out of later loads, and write a receipt."""
+    owner = f"{COMMAND_OWNER} {os.getpid()}"
+    receipt, path = erase_customer(settings, customer, owner, remove_landing, log)
+    for line in _summary(receipt):
+        click.echo(visible(line))
+    click.echo(f"receipt: {path}")
+
+
+def _summary(receipt: Receipt) -> Iterator[str]:
+    yield f"erased: the customer whose keyed hash begins with {receipt.customer[:12]}"
+    for feed, counts in receipt.raw.items():
+        yield f"raw {feed}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}"
+    if not receipt.raw:
+        yield "raw: no row names the customer" + (", since an attempt that broke off" if receipt.is_resumed else "")
+    yield f"quarantine: texts erased {receipt.quarantine_rows:,}; spool: rows {sum(receipt.spool_rows.values()):,}"
+    yield (
+        f"predictions: rows {sum(receipt.predictions.values()):,}; exports: rows {sum(receipt.exports.values()):,}; "
+        f"snapshots removed {len(receipt.snapshots_removed):,}"
+    )
+    if receipt.rebuilt:
+        days = ", ".join(receipt.rebuilt)
+        yield f"warehouse: built from nothing for {days}; published {receipt.published or 'nothing'}"
+    for name in receipt.landing_removed:
+        yield f"landing: removed {name}"
+    if receipt.no_longer_reproducible:
+        yield f"no longer reproducible, named in the receipt: {len(receipt.no_longer_reproducible):,}"
+    for name, why in receipt.remains.items():
+        yield f"STILL THERE: {name}: {why}"

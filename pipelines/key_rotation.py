@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines import ledger, rewriting
+from pipelines import ledger, rewriting, suppression
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import UsageError
 from pipelines.feeds import FEEDS, Feed
@@ -72,8 +72,9 @@ def _rotate(home: Home, settings: Settings, log: Log) -> Rotation:
         files += [rewriting.partition_file(home, feed, entry) for entry in partitions]
         loads[feed] = {**load, "key_id": key.id, "partitions": partitions}
         log(f"{feed}: {len(partitions):,} partitions hashed again")
+    files += _hash_lists_again(home, key)
     rewriting.carry_out(home, COMMAND, files, loads)
-    return Rotation(key.id, len(key.secrets), len(files))
+    return Rotation(key.id, len(key.secrets), sum(len(load["partitions"]) for load in loads.values()))
 
 
 def _longer_key(home: Home, settings: Settings) -> PersonalDataKey:
@@ -116,3 +117,24 @@ def _hash_again(
         )
         days = connection.execute(f"select distinct business_date from {read} order by 1").fetchall()
     return {**entry, "sha256": ledger.file_sha256(new), "touched": [str(day) for (day,) in days]}
+
+
+def _hash_lists_again(home: Home, key: PersonalDataKey) -> list[Path]:
+    """Write the lists of erased people beside, hashed by the added secrets."""
+    files = []
+    for path, content in suppression.lists(home).items():
+        if content["key_id"] != key.id:
+            with duckdb.connect() as connection:
+                key.after(content["key_id"]).prepare(connection)
+                hashes = {
+                    kind: sorted(
+                        row[0]
+                        for row in connection.execute(
+                            "select keyed_hash(hash) from (select unnest($hashes::VARCHAR[]) as hash)", {"hashes": old}
+                        ).fetchall()
+                    )
+                    for kind, old in content["hashes"].items()
+                }
+            rewriting.beside(path).write_bytes(ledger.canonical_json({"key_id": key.id, "hashes": hashes}))
+            files.append(path)
+    return files

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines import suppression
 from pipelines.batch_judging import DUPLICATE, EXCLUDED, REFUSED, mark_duplicates, number_lines
 from pipelines.batch_reading import read_files
 from pipelines.delivered_sql import identifier, literal
@@ -51,6 +52,7 @@ class Batch:
         staging: Path,
     ) -> None:
         self.feed, self.source, self.store, self.staging = feed, source, store, staging
+        self._suppressed = key.suppressed
         self.files: Sequence[DeliveredFile] = ()
         self.connection = duckdb.connect()
         key.prepare(self.connection)
@@ -92,8 +94,16 @@ class Batch:
             },
         )
         read_files(self)
+        suppression.apply(self.connection, self.feed, self._suppressed)
         mark_duplicates(self)
         number_lines(self)
+
+    def erased_rows(self) -> list[tuple[str, int | None, str]]:
+        """File, place in the delivery and effect of the rows that name an erased person; see `suppression.apply`."""
+        return self.connection.execute(
+            "select delivered_file, delivered_row, effect from checked join erased_rows on checked.rowid = row "
+            "order by all"
+        ).fetchall()
 
     def counts(self) -> list[DayCounts]:
         """One account a business day, in order; days of files without rows included."""

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from pipelines import ledger, rewriting
+from pipelines import ledger, rewriting, suppression
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.settings import Settings
+from pipelines.suppression import Suppressed
 
 _BLOCK_BYTES = 64
 SECRET_BYTES = 32
@@ -25,9 +26,10 @@ PERSONAL_FEEDS = tuple(name for name, feed in FEEDS.items() if any(column.is_per
 
 @dataclass(frozen=True)
 class PersonalDataKey:
-    """The secrets of the chain, in order; `id` names them without telling them."""
+    """The secrets of the chain, in order, and who was erased; `id` names the secrets without telling them."""
 
     secrets: tuple[bytes, ...] = field(repr=False)
+    suppressed: Suppressed = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:
@@ -67,7 +69,7 @@ def load_key(home: Home, settings: Settings) -> PersonalDataKey:
     for feed, id in recorded_ids(home).items():
         if id != key.id:
             raise another_key(key, feed, id)
-    return key
+    return replace(key, suppressed=suppression.read(home))
 
 
 def read_key(home: Home, settings: Settings) -> PersonalDataKey:
@@ -94,19 +96,20 @@ def read_key(home: Home, settings: Settings) -> PersonalDataKey:
 
 
 def recorded_ids(home: Home) -> dict[str, str]:
-    """The key's id under which each feed with personal data lies in raw/."""
+    """The key's id under which each feed with personal data lies in raw/, and erased people on their lists."""
     newest = {feed: ledger.latest(home, f"loads/{feed}") for feed in PERSONAL_FEEDS}
-    return {feed: event["key_id"] for feed, event in newest.items() if event}
+    erased = {f"{path.parent.name}/{path.name}": content for path, content in suppression.lists(home).items()}
+    return {name: found["key_id"] for name, found in {**newest, **erased}.items() if found}
 
 
 def another_key(key: PersonalDataKey, feed: str, id: str) -> NightshiftError:
     """Why nothing can be loaded under this key, and what to do about it."""
     if id in key.ids:
         return NightshiftError(
-            f"the key of the personal-data hash has a secret more than when {feed} was loaded (id {key.id}, then "
+            f"the key of the personal-data hash has a secret more than when {feed} was written (id {key.id}, then "
             f"{id}); hash what is loaded with it: nightshift rotate-key"
         )
     return NightshiftError(
-        f"the key of the personal-data hash has id {key.id}, but {feed} was loaded under {id}; "
+        f"the key of the personal-data hash has id {key.id}, but {feed} was written under {id}; "
         "restore that key, or load everything into a new home: hashes of two keys do not match each other"
     )

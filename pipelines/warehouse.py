@@ -239,6 +239,23 @@ class Warehouse:
                 shutil.rmtree(folder)
 
 
+def forget(home: Home) -> None:
+    """Remove every warehouse and what dbt left beside: the free blocks of a database file keep what was deleted."""
+    for path in home.root.glob("warehouse*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    shutil.rmtree(home.root / "dbt", ignore_errors=True)
+
+
+def forget_published_before(home: Home) -> None:
+    """Remove all published databases but the newest, also one that a killed publish left half written."""
+    for path in home.published.rglob("*.duckdb*"):
+        if path != home.published / "warehouse.duckdb":
+            path.unlink()
+
+
 def _state_file(warehouse: Path) -> Path:
     return warehouse.with_suffix(".json")
 

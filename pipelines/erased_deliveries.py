@@ -1,0 +1,181 @@
+"""Where deliveries name an erased person: landing files by name, and rows of SQL sources in the spool without it.
+
+Deliveries are read by the code that loads them, so what the mapping makes of a file decides. What no mapping reads is
+searched for the id itself, where the id is no everyday word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from pipelines import suppression
+from pipelines.delivered_sql import identifier, literal
+from pipelines.deliveries import Delivery, find_deliveries
+from pipelines.errors import NightshiftError
+from pipelines.feeds import FEEDS
+from pipelines.home import Home, move_durably
+from pipelines.load_batch import Batch
+from pipelines.personal_data import PersonalDataKey
+from pipelines.settings import Settings
+from pipelines.sources import Source, Sources
+from pipelines.unpacking import plain_chunks
+from pipelines.uris import DS
+from pipelines.whole_files import examine
+
+_AT_ONCE = 30
+# A shorter id, or one of digits alone, may stand for anything.
+_TELLING = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9]).{5,}|.{12,}")
+_OVERLAP = 512
+
+
+@dataclass
+class Search:
+    """Landing files that name the person, and those that could not be read to tell."""
+
+    found: set[Path] = field(default_factory=set)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+
+def search_landing(home: Home, settings: Settings, sources: Sources, key: PersonalDataKey, customer: str) -> Search:
+    """Look through all files below the landing folder."""
+    search, landing = Search(), settings.landing_folder
+    for feed, source in sources.feeds.items():
+        if suppression.personal_columns(FEEDS[feed]) and not source.is_sql and not source.is_s3:
+            deliveries = find_deliveries(source, landing, None, None)
+            for first in range(0, len(deliveries), _AT_ONCE):
+                group = deliveries[first : first + _AT_ONCE]
+                _search_deliveries(home, settings, feed, source, sources, key, group, search)
+    if _TELLING.fullmatch(customer):
+        for path in sorted(landing.rglob("*")):
+            if path.is_file() and path not in search.found and _mentions(path, customer):
+                search.found.add(path)
+    return search
+
+
+def _search_deliveries(
+    home: Home,
+    settings: Settings,
+    feed: str,
+    source: Source,
+    sources: Sources,
+    key: PersonalDataKey,
+    group: Sequence[Delivery],
+    search: Search,
+) -> None:
+    days = {path: delivery.ds for delivery in group for path in delivery.paths}
+    try:
+        rows = _named_rows(home, settings, feed, source, sources, key, settings.landing_folder, days)
+    except (NightshiftError, duckdb.Error, OSError) as error:
+        if len(group) == 1:
+            search.unreadable |= dict.fromkeys(days, type(error).__name__)
+            return
+        for delivery in group:
+            _search_deliveries(home, settings, feed, source, sources, key, [delivery], search)
+        return
+    search.found.update(rows)
+
+
+def _named_rows(
+    home: Home,
+    settings: Settings,
+    feed: str,
+    source: Source,
+    sources: Sources,
+    key: PersonalDataKey,
+    folder: Path,
+    days: Mapping[Path, date | None],
+) -> dict[Path, list[tuple[int | None, str]]]:
+    """The rows of deliveries that name a suppressed person, by file: place in the file and effect."""
+    with TemporaryDirectory(prefix=".erase-", dir=home.root) as staging:
+        # The folder above it is what the batch may see beside the deliveries.
+        work, plain = Path(staging) / "staging", Path(staging) / "plain"
+        work.mkdir()
+        files = {path: examine(path, folder, source, plain) for path in days}
+        with Batch(settings, FEEDS[feed], source, sources.store, key, (folder, plain), work) as batch:
+            batch.read({file: days[path] for path, file in files.items()})
+            delivered = {str(file.path): path for path, file in files.items()}
+            found: dict[Path, list[tuple[int | None, str]]] = {}
+            for name, row, effect in batch.erased_rows():
+                found.setdefault(delivered[name], []).append((row, effect))
+    return found
+
+
+def _mentions(path: Path, customer: str) -> bool:
+    """Whether a file holds the id as a word."""
+    words = [customer.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
+    pattern = re.compile(b"|".join(rb"(?<![A-Za-z0-9])" + re.escape(word) + rb"(?![A-Za-z0-9])" for word in words))
+    try:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+        if is_parquet:
+            select = f"select 1 from read_parquet({literal(str(path))}) as t where contains(to_json(t)::VARCHAR, $id)"
+            return bool(duckdb.execute(f"{select} limit 1", {"id": customer}).fetchall())
+        tail = b""
+        for chunk in plain_chunks(path, path.name):
+            if pattern.search(tail + chunk):
+                return True
+            tail = chunk[-_OVERLAP:]
+    except (NightshiftError, duckdb.Error, OSError):
+        return customer.encode() in path.read_bytes()
+    return False
+
+
+def spooled_files(home: Home, sources: Sources) -> Iterator[tuple[str, Source, Path]]:
+    """The files of SQL sources in the spool: feed, mapping, path."""
+    for feed, source in sources.feeds.items():
+        if source.is_sql and suppression.personal_columns(FEEDS[feed]):
+            for path in sorted((home.spool / feed).glob("*/????-??-??.parquet")):
+                yield feed, source, path
+
+
+def erase_spooled(
+    home: Home, settings: Settings, feed: str, source: Source, sources: Sources, key: PersonalDataKey, path: Path
+) -> int:
+    """Rewrite a day of a SQL source without the person; returns the rows that named it.
+
+    Rows of people and clicks go; of other rows the columns that only personal and free-text columns are mapped from
+    become null.
+    """
+    local = source.model_copy(update={"uri": f"{DS}.parquet", "format": "parquet"})
+    days = {path: date.fromisoformat(path.stem)}
+    rows = _named_rows(home, settings, feed, local, sources, key, path.parent, days).get(path, [])
+    places = sorted({row - 1 for row, _ in rows if row is not None})
+    if places:
+        read = f"read_parquet({literal(str(path))}, hive_partitioning=false, file_row_number=true)"
+        is_named = "list_contains($places, file_row_number)"
+        if suppression.goes_with_the_person(FEEDS[feed]):
+            select = f"select * exclude (file_row_number) from {read} where not {is_named}"
+        else:
+            emptied = ", ".join(
+                f"case when {is_named} then NULL else {identifier(name)} end as {identifier(name)}"
+                for name in _own_columns(feed, source)
+            )
+            replaced = f" replace ({emptied})" if emptied else ""
+            select = f"select * exclude (file_row_number){replaced} from {read}"
+        beside = path.with_name(f".{path.name}.erased")
+        duckdb.execute(
+            f"copy (from ({select}) order by all) to {literal(str(beside))} (format parquet)", {"places": places}
+        )
+        move_durably(beside, path)
+    return len(places)
+
+
+def _own_columns(feed: str, source: Source) -> list[str]:
+    """The source's columns that only personal and free-text columns of the contract are made of."""
+    expressions = source.expressions(feed)
+    personal = set(suppression.personal_columns(FEEDS[feed]))
+
+    def read_by(names: set[str], where: str | None) -> list[str]:
+        select = {name: text for name, text in expressions.items() if name in names}
+        return source.model_copy(update={"select": select or {"-": "1"}, "where": where}).referenced_columns(feed)
+
+    shared = {name.lower() for name in read_by(set(expressions) - personal, source.where)}
+    shared.add((source.updated_at or "").lower())
+    return [name for name in read_by(personal, None) if name.lower() not in shared]

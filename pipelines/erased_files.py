@@ -1,0 +1,185 @@
+"""Quarantine, predictions, snapshots and exports without an erased person.
+
+Which tables name a person is read from their columns: `customer_id`, `visitor_id`, and hashes of addresses. A row that
+tells of an order or a line stays without them; any other row that names the person goes. Done again, nothing changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines import ledger, suppression
+from pipelines.delivered_sql import identifier, literal
+from pipelines.home import Home, move_durably, write_atomically
+from pipelines.personal_data import PersonalDataKey
+from pipelines.settings import Settings
+from pipelines.suppression import CUSTOMER, EMAIL, VISITOR
+
+# A column names a person under these names, also with something before or behind, as in `email_hash`.
+_NAMED = {CUSTOMER: CUSTOMER, VISITOR: VISITOR, "email": EMAIL, "email_hash": EMAIL}
+_FACTS = {"order_id", "order_line_id", "return_id", "shipment_id"}
+
+
+class ErasedFiles:
+    """The files of one home; every method returns what it changed."""
+
+    def __init__(self, home: Home, settings: Settings, key: PersonalDataKey) -> None:
+        self.home, self.settings, self.key = home, settings, key
+
+    def leftovers(self) -> None:
+        """What killed commands left half written may name anyone; nobody reads it again."""
+        folders = (
+            *("raw/*/.staging", "spool/*/plain", "spool/*/objects", "spool/*/*/.incoming", "snapshots/.being-written"),
+            *(".check-*", ".erase-*"),
+        )
+        for pattern in (*folders, ".erase-*"):
+            for folder in self.home.root.glob(pattern):
+                shutil.rmtree(folder)
+        for top in ("raw", "quarantine", "spool", "predictions", "exports", "published", "ledger"):
+            for path in (self.home.root / top).rglob(".*"):
+                if path.is_file() and path.name != ".load.lock":
+                    path.unlink()
+
+    def quarantine(self) -> int:
+        """Refused rows whose text named the person; the rows stay, their text goes."""
+        total = 0
+        for path in sorted(self.home.quarantine.rglob("*.parquet")):
+            read = f"read_parquet({literal(str(path))}, hive_partitioning=false, file_row_number=true)"
+            named = suppression.named_rows(f"select file_row_number as row, raw_text as text from {read}")
+            with self._connected() as connection:
+                rows = connection.execute(f"select count(*) from ({named})").fetchall()[0][0]
+                if rows:
+                    text = f"case when row is null then raw_text else {literal(suppression.ERASED)} end"
+                    select = (
+                        f"select * exclude (file_row_number, row) replace ({text} as raw_text) from {read} "
+                        f"left join ({named}) on row = file_row_number order by file_row_number"
+                    )
+                    _replace(connection, select, path, "snappy")
+            total += rows
+        return total
+
+    def predictions(self) -> dict[str, int]:
+        """Files of predictions that were written anew, and the rows that named the person."""
+        found = {}
+        for path in sorted(self.home.predictions.rglob("*.parquet")):
+            with self._connected() as connection:
+                if rows := self._rewrite(connection, path, path, "snappy"):
+                    found[path.relative_to(self.home.root).as_posix()] = rows
+        return found
+
+    def snapshots(self) -> list[str]:
+        """Snapshots that named the person are removed: their name is the hash of what they held."""
+        found = []
+        for folder in sorted(self.home.snapshots.iterdir()):
+            with self._connected() as connection:
+                if any(_named_rows(connection, path) for path in sorted(folder.rglob("*.parquet"))):
+                    shutil.rmtree(folder)
+                    found.append(folder.name)
+        return found
+
+    def exports(self, customer: str) -> dict[str, int]:
+        """Exports that named the person get another data file, and a manifest that says so; see `_rewrite_export`."""
+        found = {}
+        for manifest in sorted(self.home.exports.glob("*/v*/as_of=*/manifest.json")):
+            if rows := self._rewrite_export(manifest, customer):
+                found[manifest.parent.relative_to(self.home.root).as_posix()] = rows
+        for latest in self.home.exports.glob("*/v*/latest.json"):
+            _point_to_manifest(latest)
+        return found
+
+    def _rewrite_export(self, manifest_file: Path, customer: str) -> int:
+        """New data files first, then the manifest, then the old files go: a reader finds one state or the other."""
+        manifest: dict[str, Any] = json.loads(manifest_file.read_bytes())
+        total = 0
+        for file in manifest["files"]:
+            path = manifest_file.parent / file["name"]
+            beside = path.with_name(".being-written.parquet")
+            with self._connected() as connection:
+                rows = self._rewrite(connection, path, beside, "zstd")
+                if rows:
+                    count = connection.execute(f"select count(*) from read_parquet({literal(str(beside))})").fetchall()
+                    sha256 = ledger.file_sha256(beside)
+                    name = f"{manifest['table']}-{sha256[:12]}.parquet"
+                    file |= {"name": name, "rows": count[0][0], "bytes": beside.stat().st_size, "sha256": sha256}
+                    move_durably(beside, path.with_name(name))
+            total += rows
+        if total:
+            manifest["row_count"] = sum(file["rows"] for file in manifest["files"])
+            manifest["erasures"] = [*manifest.get("erasures", []), {"customer": customer, "rows": total}]
+            write_atomically(manifest_file, json.dumps(manifest, indent=2).encode())
+        named = {file["name"] for file in manifest["files"]}
+        for path in manifest_file.parent.glob("*.parquet"):
+            if path.name not in named:
+                path.unlink()
+        return total
+
+    def _rewrite(self, connection: duckdb.DuckDBPyConnection, path: Path, target: Path, compression: str) -> int:
+        """Write a table without the person, if it names it; returns the rows that did."""
+        rows = _named_rows(connection, path)
+        if rows:
+            columns = _columns(connection, path)
+            named = [name for name in columns if name in _NAMED]
+            read = f"read_parquet({literal(str(path))}, hive_partitioning=false, file_row_number=true)"
+            if _FACTS & set(columns):
+                kept = ", ".join(
+                    f"case when is_named then NULL else {identifier(name)} end as {identifier(name)}" for name in named
+                )
+                select = f"select * exclude (file_row_number, is_named) replace ({kept}) from marked"
+            else:
+                select = "select * exclude (file_row_number, is_named) from marked where not is_named"
+            with_marks = f"with marked as (select *, {_is_named(columns)} as is_named from {read}) "
+            _replace(connection, f"{with_marks}{select} order by file_row_number", target, compression)
+        return rows
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        settings = self.settings
+        with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+            self.key.prepare(connection)
+            suppression.define(connection, self.key.suppressed)
+            yield connection
+
+
+def _named_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    columns = _columns(connection, path)
+    if not any(name in _NAMED for name in columns):
+        return 0
+    read = f"read_parquet({literal(str(path))}, hive_partitioning=false)"
+    return int(connection.execute(f"select count(*) from {read} where {_is_named(columns)}").fetchall()[0][0])
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    read = f"read_parquet({literal(str(path))}, hive_partitioning=false)"
+    return [row[0] for row in connection.execute(f"describe from {read}").fetchall()]
+
+
+def _is_named(columns: list[str]) -> str:
+    tests = []
+    for name in columns:
+        if kind := _NAMED.get(name):
+            # Addresses are hashes since they were loaded.
+            value = f"{identifier(name)}::VARCHAR"
+            hashed = value if kind == EMAIL else suppression.hash_of(kind, value)
+            tests.append(f"coalesce({hashed} in (select hash from suppressed where kind = '{kind}'), false)")
+    return f"({' or '.join(tests)})"
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, select: str, path: Path, compression: str) -> None:
+    beside = path.with_name(f".{path.name}.erased")
+    connection.execute(f"copy ({select}) to {literal(str(beside))} (format parquet, compression {compression})")
+    move_durably(beside, path)
+
+
+def _point_to_manifest(latest: Path) -> None:
+    content = json.loads(latest.read_bytes())
+    sha256 = hashlib.sha256((latest.parent / content["manifest"]).read_bytes()).hexdigest()
+    if content["manifest_sha256"] != sha256:
+        write_atomically(latest, json.dumps({**content, "manifest_sha256": sha256}, indent=2).encode())

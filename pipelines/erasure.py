@@ -1,0 +1,202 @@
+"""`nightshift erase`: a customer leaves the home, and stays out of it.
+
+The order is what makes a kill safe: first the suppression list, by which alone everything after it finds the person,
+then raw/ as one change, then file by file what was derived or set aside, then the warehouse from nothing, published
+anew.
+Run again, each step finds what is left to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines import ledger, nights, rewriting, warehouse
+from pipelines.erased_deliveries import erase_spooled, search_landing, spooled_files
+from pipelines.erased_files import ErasedFiles
+from pipelines.erased_person import suppress
+from pipelines.erased_raw import rewrite_raw
+from pipelines.errors import UsageError
+from pipelines.home import Home, write_atomically
+from pipelines.personal_data import PersonalDataKey, load_key
+from pipelines.settings import Settings
+from pipelines.sources import Sources, load_sources
+
+Log = Callable[[str], None]
+
+
+@dataclass
+class Receipt:
+    """What an erasure did, without naming the person: `customer` is the keyed hash of the id."""
+
+    customer: str
+    key_id: str
+    erased_at: str
+    is_resumed: bool
+    raw: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    quarantine_rows: int = 0
+    spool_rows: Mapping[str, int] = field(default_factory=dict)
+    predictions: Mapping[str, int] = field(default_factory=dict)
+    exports: Mapping[str, int] = field(default_factory=dict)
+    snapshots_removed: list[str] = field(default_factory=list)
+    rebuilt: list[str] = field(default_factory=list)
+    published: str | None = None
+    landing_removed: list[str] = field(default_factory=list)
+    remains: dict[str, str] = field(default_factory=dict)
+    no_longer_reproducible: list[str] = field(default_factory=list)
+
+    @property
+    def has_changed_the_home(self) -> bool:
+        return bool(
+            self.raw
+            or self.quarantine_rows
+            or self.spool_rows
+            or self.predictions
+            or self.exports
+            or self.snapshots_removed
+        )
+
+
+def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bool, log: Log) -> tuple[Receipt, Path]:
+    """Erase the customer with this id of the store's; returns the receipt and the file that keeps it.
+
+    Landing files are only searched, unless `is_removing_landing`. Raises `NightshiftError` when the home is busy, a raw
+    partition is not the ledger's or the warehouse cannot be built; the person is then out of raw/, and the same call
+    goes on.
+    """
+    if not customer.strip():
+        raise UsageError("--customer is empty; give the store's own customer_id")
+    home, sources = Home.open(settings.home), load_sources(settings.sources_file)
+    try:
+        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home):
+            rewriting.finish(home)
+            receipt, key = _begun(home, settings, customer, log)
+            first_day = _clean(home, settings, sources, key, receipt, log)
+        if receipt.has_changed_the_home or receipt.is_resumed:
+            _rebuild(home, settings, owner, receipt, log)
+            receipt.no_longer_reproducible += _unreproducible(home, first_day, receipt.rebuilt)
+        _landing(home, settings, sources, key, customer, receipt, is_removing_landing, log)
+        return receipt, _finish(home, receipt)
+    finally:
+        nights.release(settings, owner)
+
+
+def is_pending(home: Home) -> bool:
+    """Whether an erasure broke off; the same command again goes on with it."""
+    return _marker(home).exists()
+
+
+def _begun(home: Home, settings: Settings, customer: str, log: Log) -> tuple[Receipt, PersonalDataKey]:
+    is_resumed = is_pending(home)
+    write_atomically(_marker(home), b"{}")
+    key = load_key(home, settings)
+    name = suppress(home, settings, key, customer)
+    log("suppression list: every load from now on leaves the person out")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Receipt(name, key.id, now, is_resumed), load_key(home, settings)
+
+
+def _clean(
+    home: Home, settings: Settings, sources: Sources, key: PersonalDataKey, receipt: Receipt, log: Log
+) -> str | None:
+    """Everything but the warehouse and the landing folder; returns the first business day that changed in raw/."""
+    receipt.raw, first_day = rewrite_raw(home, settings, key)
+    for feed, counts in receipt.raw.items():
+        log(f"raw: {feed}, {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
+    files = ErasedFiles(home, settings, key)
+    files.leftovers()
+    receipt.quarantine_rows = files.quarantine()
+    for feed, source, path in spooled_files(home, sources):
+        name = path.relative_to(home.root).as_posix()
+        if rows := erase_spooled(home, settings, feed, source, sources, key, path):
+            receipt.spool_rows = {**receipt.spool_rows, name: rows}
+            if erase_spooled(home, settings, feed, source, sources, key, path):
+                receipt.remains[name] = "a column that names the person makes up a required column too"
+    receipt.predictions, receipt.exports = files.predictions(), files.exports(receipt.customer)
+    receipt.snapshots_removed = files.snapshots()
+    receipt.no_longer_reproducible += [f"snapshots/{name}" for name in receipt.snapshots_removed]
+    if receipt.has_changed_the_home or receipt.is_resumed:
+        warehouse.forget(home)
+    return first_day
+
+
+def _rebuild(home: Home, settings: Settings, owner: str, receipt: Receipt, log: Log) -> None:
+    """The warehouse of the day it held, and what of that day had left, and the same for the published day."""
+    built = max((event["as_of"] for event in ledger.events(home, "builds")), default=None)
+    published = ledger.latest(home, "publishes")
+    days = [built] if built else []
+    if published and published["as_of"] not in days:
+        days.append(published["as_of"])
+    for day in days:
+        as_of = date.fromisoformat(day)
+        nights.build(settings, as_of, owner, log)
+        if (home.predictions / "demand" / f"as_of={day}").exists():
+            nights.score(settings, as_of, owner, log)
+        if any(home.exports.glob(f"*/v*/as_of={day}/manifest.json")):
+            nights.export(settings, as_of, owner, log)
+        if published and published["as_of"] == day:
+            nights.publish(settings, as_of, owner, log)
+            warehouse.forget_published_before(home)
+            receipt.published = day
+        receipt.rebuilt.append(day)
+
+
+def _unreproducible(home: Home, first_day: str | None, rebuilt: list[str]) -> list[str]:
+    """What earlier nights left that the rows of today would not give again; all of it if that is not known."""
+    newest = {event["snapshot"] for event in list(ledger.events(home, "builds"))[-len(rebuilt) :]}
+    snapshots = {
+        f"snapshots/{event['snapshot']}"
+        for event in ledger.events(home, "builds")
+        if event["as_of"] >= (first_day or "") and event["snapshot"] not in newest
+    }
+    exports = {
+        path.relative_to(home.root).as_posix()
+        for path in home.exports.glob("*/v*/as_of=*")
+        if path.name.removeprefix("as_of=") >= (first_day or "") and path.name.removeprefix("as_of=") not in rebuilt
+    }
+    return sorted({name for name in snapshots if (home.root / name).exists()} | exports)
+
+
+def _landing(
+    home: Home,
+    settings: Settings,
+    sources: Sources,
+    key: PersonalDataKey,
+    customer: str,
+    receipt: Receipt,
+    is_removing: bool,
+    log: Log,
+) -> None:
+    landing = settings.landing_folder
+    log(f"landing: searching {landing}")
+    search = search_landing(home, settings, sources, key, customer)
+    for path in sorted(search.found):
+        name = path.relative_to(landing).as_posix()
+        if is_removing:
+            path.unlink()
+            receipt.landing_removed.append(name)
+        else:
+            receipt.remains[f"landing/{name}"] = "the delivery names the person; --remove-landing deletes it"
+    for path, why in search.unreadable.items():
+        receipt.remains[f"landing/{path.relative_to(landing).as_posix()}"] = f"cannot be read to tell ({why})"
+    for feed, source in sources.feeds.items():
+        if source.is_sql or source.is_s3:
+            receipt.remains[source.place] = f"{feed} comes from there; it is not Nightshift's to change"
+
+
+def _finish(home: Home, receipt: Receipt) -> Path:
+    content: dict[str, Any] = asdict(receipt)
+    stamp = datetime.fromisoformat(receipt.erased_at).strftime("%Y%m%dT%H%M%S")
+    path = home.root / "erasures" / f"{stamp}-{receipt.customer[:12]}.json"
+    write_atomically(path, json.dumps(content, indent=2).encode())
+    ledger.append(home, "erasures", content)
+    _marker(home).unlink()
+    return path
+
+
+def _marker(home: Home) -> Path:
+    return home.root / "erasing.json"

@@ -1,0 +1,296 @@
+"""An erased customer leaves raw/, quarantine and the spool, stays out of later loads, and no book is out of balance."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from canary import (
+    CANARIES,
+    CANARY_DAYS,
+    CUSTOMER,
+    EMAIL,
+    SHARED_VISITOR,
+    VISITOR,
+    canary_shop,
+    deliver_day,
+    mentions,
+)
+from shop import Shop, lines, nightshift
+
+from pipelines import ledger, suppression
+from pipelines.erasure import Receipt, erase, is_pending
+from pipelines.errors import HomeBusyError, UsageError
+from pipelines.feeds import FEEDS
+from pipelines.home import Home
+from pipelines.key_rotation import rotate_key
+
+BOUGHT = CANARY_DAYS[1]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shop = canary_shop(tmp_path_factory.mktemp("canary") / "home")
+    for feed in FEEDS:
+        shop.ingest(feed)
+    return shop.root
+
+
+@pytest.fixture
+def shop(loaded: Path, tmp_path: Path) -> Shop:
+    root = tmp_path / "home"
+    shutil.copytree(loaded, root)
+    return Shop(root, feeds={})
+
+
+def _erase(shop: Shop, customer: str = CUSTOMER, is_removing: bool = False) -> Receipt:
+    return erase(shop.settings, customer, "nightshift 1", is_removing, lambda line: None)[0]
+
+
+def _outside_landing(shop: Shop) -> list[tuple[str, str]]:
+    return [found for found in mentions(shop.root) if not found[0].startswith("landing/")]
+
+
+def _files(shop: Shop, *folders: str) -> dict[str, bytes]:
+    paths = (path for folder in folders for path in sorted((shop.root / folder).rglob("*")) if path.is_file())
+    return {path.relative_to(shop.root).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_the_search_finds_the_canary_before_it_is_erased(shop: Shop) -> None:
+    places = {path.split("/")[0] for path, _ in mentions(shop.root)}
+    assert places == {"landing", "raw", "quarantine"}
+    # E-mail and telephone number never came in.
+    assert {value for _, value in _outside_landing(shop)} == set(CANARIES) - {
+        EMAIL,
+        "canary.bird",
+        "7700 900773",
+        "7700900773",
+    }
+
+
+def test_nothing_outside_of_landing_names_the_person(shop: Shop) -> None:
+    receipt = _erase(shop)
+    assert _outside_landing(shop) == []
+    # Each of two days: an order, a guest's order under the same address; a customer row; a click with the id and one
+    # without, and one of a visitor id that others have too; a refused order and a broken line. Once two returns.
+    assert receipt.raw == {
+        "orders": {"partitions": 2, "removed": 0, "stripped": 4},
+        "returns": {"partitions": 1, "removed": 0, "stripped": 2},
+        "customers": {"partitions": 2, "removed": 2, "stripped": 0},
+        "events": {"partitions": 2, "removed": 6, "stripped": 0},
+    }
+    assert receipt.quarantine_rows == 4
+    texts = shop.quarantined("events", "raw_text, line", "ds") + shop.quarantined("orders", "raw_text, line", "ds")
+    assert texts == [("[erased]", 8), ("[erased]", 8), ("[erased]", 6), ("[erased]", 6)]
+
+
+def test_orders_and_returns_stay_and_the_clicks_of_others_too(shop: Shop) -> None:
+    orders, returned = shop.raw("orders", "order_id"), shop.raw("returns", "return_id, quantity")
+    _erase(shop)
+    assert shop.raw("orders", "order_id") == orders
+    assert shop.raw("returns", "return_id, quantity") == returned
+    day = str(BOUGHT)
+    rows = shop.raw("orders", "order_id, customer_id, email is null", "ds, order_id")
+    assert [row for row in rows if row[0].startswith(day)] == [
+        (f"{day}-1", "c1", False),
+        (f"{day}-2", "c2", False),
+        (f"{day}-8", None, True),
+        (f"{day}-9", None, True),
+    ]
+    assert shop.raw("returns", "return_id, reason") == [("r1", "too small"), ("r8", None), ("r9", None)]
+    shared = [row for row in shop.raw("events", "visitor_id, event_id, customer_id") if row[0] == SHARED_VISITOR]
+    assert [row[1:] for row in shared if row[1].startswith(day)] == [(f"{day}-12", "c1"), (f"{day}-13", None)]
+
+
+def test_row_accounting_and_the_ledger_hold(shop: Shop) -> None:
+    home = Home(shop.root)
+    before = {feed: ledger.partitions(home, feed) for feed in FEEDS}
+    _erase(shop)
+    for feed, parts in before.items():
+        now = ledger.partitions(home, feed)
+        assert list(now) == list(parts)
+        for ds, part in now.items():
+            path = shop.root / f"raw/{feed}/ds={ds}/data.parquet"
+            assert part.rows_in == part.rows_loaded + part.rows_duplicate + part.rows_quarantined
+            assert part.rows_in + part.rows_excluded == parts[ds].rows_in + parts[ds].rows_excluded
+            assert (part.sha256, part.rows_loaded) == (ledger.file_sha256(path), pq.read_metadata(path).num_rows)
+            assert part.fingerprint == parts[ds].fingerprint
+    event = ledger.latest(home, "loads/events")
+    assert event is not None
+    assert [(entry["ds"], entry["touched"]) for entry in event["partitions"]] == [
+        ("2024-05-04", ["2024-05-04"]),
+        ("2024-05-06", ["2024-05-06"]),
+    ]
+
+
+def test_a_load_gives_what_the_erasure_left(shop: Shop) -> None:
+    """The rule at the door and the rule in raw/ are one: the same deliveries loaded again give the same bytes."""
+    _erase(shop)
+    left = _files(shop, "raw")
+    for feed in FEEDS:
+        assert shop.ingest(feed).status == "unchanged"
+        assert shop.ingest(feed, again=True).status == "loaded"
+    assert _files(shop, "raw") == left
+    assert _outside_landing(shop) == []
+
+
+def test_late_rows_and_deliveries_stay_out(shop: Shop) -> None:
+    _erase(shop)
+    late = date(2024, 5, 9)
+    deliver_day(shop, late, is_canary_day=True)
+    deliver_day(shop, date(2024, 5, 8), is_canary_day=True)
+    for feed in FEEDS:
+        shop.ingest(feed)
+    assert _outside_landing(shop) == []
+    part = ledger.partitions(Home(shop.root), "events")[late]
+    # Two clicks of others, two of the shared visitor, a broken line; the canary's three are left out.
+    assert (part.rows_in, part.rows_loaded, part.rows_quarantined, part.rows_excluded) == (5, 4, 1, 3)
+
+
+def test_landing_files_are_named_and_go_only_when_asked_for(shop: Shop) -> None:
+    landing = _files(shop, "landing")
+    shop.deliver("notes/calls.txt", f"spoke to {CUSTOMER}.\n")
+    named = sorted({path for path, _ in mentions(shop.root) if path.startswith("landing/")})
+    receipt = _erase(shop)
+    assert sorted(receipt.remains) == named
+    assert "landing/notes/calls.txt" in named
+    assert {path: content for path, content in _files(shop, "landing").items() if path in landing} == landing
+    receipt = _erase(shop, is_removing=True)
+    assert [f"landing/{name}" for name in receipt.landing_removed] == named
+    assert (mentions(shop.root), receipt.remains, receipt.raw) == ([], {}, {})
+    assert len(_files(shop, "landing")) == len(landing) - len(named) + 1
+    assert shop.ingest("orders").status == "unchanged"
+
+
+def test_the_receipt_and_the_command_name_nobody(shop: Shop) -> None:
+    done = nightshift(shop.root, "erase", "--customer", CUSTOMER)
+    assert done.returncode == 0
+    assert "STILL THERE: landing/orders/2024-05-06.csv.gz" in done.stdout
+    assert not [value for value in CANARIES if value.lower() in (done.stdout + done.stderr).lower()]
+    (path,) = (shop.root / "erasures").iterdir()
+    receipt = json.loads(path.read_text())
+    event = ledger.latest(Home(shop.root), "erasures")
+    assert event is not None
+    assert {name: event[name] for name in receipt} == receipt
+    assert receipt["customer"] in suppression.read(Home(shop.root))["customer_id"]
+
+
+def test_erasing_twice_changes_nothing(shop: Shop) -> None:
+    _erase(shop)
+    left = _files(shop, "raw", "quarantine", "suppressed", "ledger/loads")
+    receipt = _erase(shop)
+    assert (receipt.raw, receipt.quarantine_rows, receipt.is_resumed) == ({}, 0, False)
+    assert _files(shop, "raw", "quarantine", "suppressed", "ledger/loads") == left
+    assert not is_pending(Home(shop.root))
+
+
+def test_a_customer_that_nobody_knows_is_kept_out_as_well(shop: Shop) -> None:
+    left = _files(shop, "raw", "quarantine")
+    receipt = _erase(shop, "newcomer-1")
+    assert (receipt.raw, receipt.remains) == ({}, {})
+    assert _files(shop, "raw", "quarantine") == left
+    shop.deliver("customers/2024-06-10.jsonl", '{"customer_id": "newcomer-1", "created_at": "2024-06-10"}\n')
+    assert shop.ingest("customers").rows_excluded == 1
+
+
+def test_a_rotated_key_keeps_erased_people_out(shop: Shop) -> None:
+    _erase(shop)
+    old = suppression.read(Home(shop.root))
+    rotate_key(shop.settings, "nightshift 1", lambda line: None)
+    new = suppression.read(Home(shop.root))
+    assert {kind: len(hashes) for kind, hashes in new.items()} == {kind: len(hashes) for kind, hashes in old.items()}
+    assert not any(new[kind] & old[kind] for kind in old)
+    for feed in ("customers", "orders", "events", "returns"):
+        shop.ingest(feed, again=True)
+    assert _outside_landing(shop) == []
+    _erase(shop)
+    assert len(list((shop.root / "suppressed").glob("*.json"))) == 1
+
+
+def test_ids_that_are_plain_numbers_are_told_by_their_column(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "numbers")
+    shop.map(
+        orders="{uri: 'orders/{ds}.csv', format: csv, select: {order_id: id, customer_id: cust, ordered_at: day, "
+        "status: \"'paid'\", currency: \"'GBP'\", discount_amount: discount}}"
+    )
+    shop.deliver("orders/2024-07-01.csv", lines("id,cust,day,discount", ["17,4,2024-07-01,17"]))
+    shop.deliver("orders/2024-07-02.csv", lines("id,cust,day,discount", ["18,17,2024-07-02,4"]))
+    shop.ingest("orders")
+    receipt = _erase(shop, "17", is_removing=True)
+    assert receipt.landing_removed == ["orders/2024-07-02.csv"]
+    assert shop.raw("orders", "order_id, customer_id", "order_id") == [("17", "4"), ("18", None)]
+
+
+def test_bulk_history_loses_the_person_and_is_not_loaded_again(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "bulk")
+    shop.map(customers="{uri: people.csv, format: csv}")
+    people = [f"c{n},c{n}@example.org,2024-07-0{n}" for n in (1, 2, 3)]
+    shop.deliver("people.csv", lines("customer_id,email,created_at", people))
+    shop.ingest("customers")
+    _erase(shop, "c2")
+    assert shop.raw("customers", "customer_id") == [("c1",), ("c3",)]
+    left = _files(shop, "raw")
+    assert shop.ingest("customers").status == "unchanged"
+    shop.ingest("customers", again=True)
+    assert _files(shop, "raw") == left
+
+
+def test_tables_that_name_a_person_are_found_by_their_columns(shop: Shop) -> None:
+    """Planted, since today's tables name nobody: risks by order line keep their row, carts of a visitor go."""
+    home = Home(shop.root)
+    risk = pa.table({"order_line_id": ["l1", "l2"], "customer_id": [CUSTOMER, "c1"], "p": [0.5, 0.25]})
+    cart = pa.table(
+        {"cart_id": ["k1", "k2", "k3"], "visitor_id": [VISITOR, "v", "w"], "customer_id": [None, "c1", None]}
+    )
+    plain = pa.table({"sku": [CUSTOMER[:4], "s"], "units": [1, 2]})
+    places = {
+        home.predictions / "returns" / "as_of=2024-06-01" / "data.parquet": risk,
+        home.predictions / "demand" / "as_of=2024-06-01" / "data.parquet": plain,
+        home.snapshots / "0123456789abcdef" / "feat_cart.parquet": cart,
+        home.snapshots / "fedcba9876543210" / "feat_sku_day.parquet": plain,
+        home.exports / "cart_recovery" / "v1" / "as_of=2024-06-01" / "cart_recovery-old.parquet": cart,
+    }
+    for path, table in places.items():
+        path.parent.mkdir(parents=True)
+        pq.write_table(table, path)
+    root = home.exports / "cart_recovery" / "v1"
+    manifest = {"table": "cart_recovery", "row_count": 3, "files": [{"name": "cart_recovery-old.parquet", "rows": 3}]}
+    (root / "as_of=2024-06-01" / "manifest.json").write_text(json.dumps(manifest))
+    latest = {"as_of": "2024-06-01", "manifest": "as_of=2024-06-01/manifest.json", "manifest_sha256": "?"}
+    (root / "latest.json").write_text(json.dumps(latest))
+    untouched = _files(shop, "predictions/demand", "snapshots/fedcba9876543210")
+
+    receipt = _erase(shop)
+    assert _outside_landing(shop) == []
+    assert pq.read_table(next(home.predictions.glob("returns/*/data.parquet")), partitioning=None).to_pylist() == [
+        {"order_line_id": "l1", "customer_id": None, "p": 0.5},
+        {"order_line_id": "l2", "customer_id": "c1", "p": 0.25},
+    ]
+    assert _files(shop, "predictions/demand", "snapshots") == untouched
+    assert receipt.snapshots_removed == ["0123456789abcdef"]
+    assert "snapshots/0123456789abcdef" in receipt.no_longer_reproducible
+    written = json.loads((root / "as_of=2024-06-01" / "manifest.json").read_text())
+    (file,) = (root / "as_of=2024-06-01").glob("*.parquet")
+    assert pq.read_table(file, partitioning=None)["cart_id"].to_pylist() == ["k2", "k3"]
+    sha256 = ledger.file_sha256(file)
+    assert written["files"] == [{"name": file.name, "rows": 2, "bytes": file.stat().st_size, "sha256": sha256}]
+    assert (written["row_count"], written["erasures"]) == (2, [{"customer": receipt.customer, "rows": 1}])
+    told = json.loads((root / "latest.json").read_text())["manifest_sha256"]
+    assert told == ledger.file_sha256(root / "as_of=2024-06-01" / "manifest.json")
+
+
+def test_calls_that_cannot_be_served_say_so(shop: Shop) -> None:
+    with pytest.raises(UsageError, match="--customer is empty"):
+        _erase(shop, " ")
+    home = Home(shop.root)
+    with home.held("night of 2024-06-09", 30, 0):
+        pass
+    settings = shop.settings.model_copy(update={"lock_wait_seconds": 0.0})
+    with pytest.raises(HomeBusyError, match="held by night of 2024-06-09"):
+        erase(settings, CUSTOMER, "nightshift 1", False, lambda line: None)
+    assert not is_pending(home)
