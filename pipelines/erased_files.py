@@ -36,11 +36,14 @@ class ErasedFiles:
 
     def leftovers(self) -> None:
         """What killed commands left half written may name anyone; nobody reads it again."""
-        folders = (
-            *("raw/*/.staging", "spool/*/plain", "spool/*/objects", "spool/*/*/.incoming", "snapshots/.being-written"),
-            *(".check-*", ".erase-*"),
+        working = (
+            "raw/*/.staging",
+            "spool/*/plain",
+            "spool/*/objects",
+            "spool/*/*/.incoming",
+            "snapshots/.being-written",
         )
-        for pattern in (*folders, ".erase-*"):
+        for pattern in (*working, ".check-*", ".erase-*"):
             for folder in self.home.root.glob(pattern):
                 shutil.rmtree(folder)
         for top in ("raw", "quarantine", "spool", "predictions", "exports", "published", "ledger"):
