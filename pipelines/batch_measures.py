@@ -10,6 +10,7 @@ from statistics import median
 
 from pipelines import batch_profile
 from pipelines.batch_profile import HISTORY_DAYS, Profile
+from pipelines.errors import visible
 from pipelines.feeds import Feed
 
 # Of fewer rows chance alone says too much: at 100 a share is known to 5 points (one standard error), and half of
@@ -116,9 +117,10 @@ def _shifts(feed: Feed, day: Profile, past: Sequence[Profile]) -> dict[str, Meas
 
 def _shift(now: Mapping[str, int], usual: Mapping[str, int]) -> Measure:
     here, there = sum(now.values()), sum(usual.values())
-    value = max({*now, *usual}, key=lambda name: (abs(now.get(name, 0) / here - usual.get(name, 0) / there), name))
+    moved = {name: abs(now.get(name, 0) / here - usual.get(name, 0) / there) for name in (*now, *usual)}
+    value = max(moved, key=lambda name: (moved[name], now.get(name, 0), name))
     share, before = now.get(value, 0) / here, usual.get(value, 0) / there
-    return Measure(stability_index(now, usual), f"{share:.1%} {value or 'other'}", f"{before:.1%}")
+    return Measure(stability_index(now, usual), f"{share:.1%} {visible(value) or 'other'}", f"{before:.1%}")
 
 
 def stability_index(now: Mapping[str, int], usual: Mapping[str, int]) -> float:

@@ -153,7 +153,7 @@ STOPPED = [
     ("order_lines", as_the_day_before("order_lines"), "repeated_days", "the same rows as"),
     ("shipments", as_the_day_before("shipments"), "repeated_days", "the same rows as"),
     ("orders", put("status", "cancelled"), "status_shift", "100.0% cancelled, usually 1"),
-    ("orders", put("currency", "EUR"), "currency_shift", "0.0% GBP, usually 100.0%"),
+    ("orders", put("currency", "EUR"), "currency_shift", "100.0% EUR, usually 0.0%"),
     ("inventory", put("on_hand", "0"), "on_hand_mean_ratio", "mean on_hand 0.00, usually 1"),
 ]
 

@@ -168,6 +168,12 @@ def test_chance_alone_is_no_shift_and_a_lost_value_is_a_large_one() -> None:
     assert stability_index({"a": 150}, {"a": 4000}) == 0
 
 
+def test_a_value_from_outside_steers_no_terminal() -> None:
+    day = _day(200, values={"channel": {"\x1b[2J": 200}})
+    told = measures(ORDERS, {DAY: day}, _weeks(), ())[DAY]["channel_shift"]
+    assert told.observed == r"100.0% \x1b[2J"
+
+
 def test_a_snapshot_feed_has_no_hours() -> None:
     day = _day(200, hours={}, medians={"on_hand": 4.0}, means={"on_hand": 4.0}, values={"location_id": {"main": 200}})
     before = {ds: day | {"content": str(ds)} for ds in _weeks()}
