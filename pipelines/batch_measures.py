@@ -47,10 +47,21 @@ def measures(
     known = {**history, **days}
     found = {}
     for ds, day in sorted(days.items()):
-        before = {then: known[then] for n in range(1, HISTORY_DAYS + 1) if (then := ds - timedelta(days=n)) in known}
+        before = _before(ds, known)
         if len(before) >= ENOUGH_DAYS and (measured := _measures(feed, ds, day, before, ds not in undated)):
             found[ds] = measured
     return found
+
+
+def worth_judging(days: Mapping[date, Profile], history: Mapping[date, Profile]) -> bool:
+    """Whether any day may have a measure, at a fraction of the cost: most loads are too small or too early for one."""
+    known = {**history, **days}
+    is_large = any(day["rows"] >= ENOUGH_ROWS for day in known.values())
+    return is_large and any(len(_before(ds, known)) >= ENOUGH_DAYS for ds in days)
+
+
+def _before(ds: date, known: Mapping[date, Profile]) -> dict[date, Profile]:
+    return {then: known[then] for n in range(1, HISTORY_DAYS + 1) if (then := ds - timedelta(days=n)) in known}
 
 
 def _measures(feed: Feed, ds: date, day: Profile, before: Mapping[date, Profile], is_dated: bool) -> dict[str, Measure]:
@@ -170,7 +181,7 @@ def _dates(day: Profile, past: Sequence[Profile]) -> dict[str, Measure]:
     if len(ends) >= ENOUGH_DAYS and day["hours"]:
         now, usual = _newest(day), median(ends)
         found["silent_hours_rise"] = Measure(now - usual, f"{now} silent hours at the day's end", f"{usual:g}")
-    parts, before = _parts(day), _pooled([_parts(then) for then in past])
+    parts, before = _parts(day["hours"]), _parts(_pooled([then.get("hours", {}) for then in past]))
     if sum(parts.values()) >= ENOUGH_ROWS and sum(before.values()) >= ENOUGH_ROWS:
         found["day_part_shift"] = _shift(parts, before)
     return found
@@ -180,10 +191,10 @@ def _newest(day: Profile) -> int:
     return min(int(hours) for hours in day["hours"])
 
 
-def _parts(day: Profile) -> dict[str, int]:
+def _parts(hours_left: Mapping[str, int]) -> dict[str, int]:
     """Rows by eighths of the day, named by the clock; the hour that a change of the clock adds is the first."""
     parts: dict[str, int] = {}
-    for hours, rows in day.get("hours", {}).items():
+    for hours, rows in hours_left.items():
         first = max(0, 23 - int(hours)) // _HOURS_A_PART * _HOURS_A_PART
         name = f"from {first:02}:00 to {first + _HOURS_A_PART:02}:00"
         parts[name] = parts.get(name, 0) + rows
