@@ -134,7 +134,7 @@ def _index(folder: Path, results: Mapping[Path, dict[str, Any]], pages: dict[str
     return (
         f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>Checks</title>{_STYLE}</head><body><h1>Checks</h1>'
         "<p>The newest results of each suite, newest first. A critical finding keeps a batch out, a warning does not."
-        "</p><table><tr><th>checked at (UTC)</th><th>what</th><th>rows</th><th>result</th></tr>"
+        "</p><table><tr><th>checked at (UTC)</th><th>what</th><th>judged</th><th>result</th></tr>"
         f"{''.join(rows)}</table><h2>Suites</h2><nav><ul>{''.join(links)}</ul></nav></body></html>"
     )
 
