@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines import batch_profile, ledger, quality
-from pipelines.batch_measures import ENOUGH_DAYS, Measure, measures
+from pipelines.batch_measures import Measure, measures, worth_judging
 from pipelines.batch_profile import Profile
 from pipelines.feeds import Feed
 from pipelines.findings import CRITICAL, Finding
@@ -65,7 +65,7 @@ def _find(
     home: Home, feed: Feed, days: Mapping[date, Profile], undated: Collection[date], accept: bool
 ) -> list[Finding]:
     history = batch_profile.history(home, feed.name, list(days)) if days else {}
-    if len(history) + len(days) <= ENOUGH_DAYS:
+    if not worth_judging(days, history):
         return []
     closed = closed_days(home, min([*history, *days]), max(days))
     measured = measures(feed, _but(closed, days), _but(closed, history), undated)

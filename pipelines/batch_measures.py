@@ -10,6 +10,7 @@ from statistics import median
 
 from pipelines import batch_profile
 from pipelines.batch_profile import HISTORY_DAYS, Profile
+from pipelines.errors import visible
 from pipelines.feeds import Feed
 
 # Of fewer rows chance alone says too much: at 100 a share is known to 5 points (one standard error), and half of
@@ -43,13 +44,24 @@ def measures(
     and repetition are not measured of a day in `undated`: one that is not over, or of a bulk history, which may have
     been cut at any hour and of which no single day can be delivered again.
     """
-    known = {ds: {**day, "parts": _parts(day)} for ds, day in {**history, **days}.items()}
+    known = {**history, **days}
     found = {}
-    for ds in sorted(days):
-        before = {then: known[then] for n in range(1, HISTORY_DAYS + 1) if (then := ds - timedelta(days=n)) in known}
-        if len(before) >= ENOUGH_DAYS and (measured := _measures(feed, ds, known[ds], before, ds not in undated)):
+    for ds, day in sorted(days.items()):
+        before = _before(ds, known)
+        if len(before) >= ENOUGH_DAYS and (measured := _measures(feed, ds, day, before, ds not in undated)):
             found[ds] = measured
     return found
+
+
+def worth_judging(days: Mapping[date, Profile], history: Mapping[date, Profile]) -> bool:
+    """Whether any day may have a measure, at a fraction of the cost: most loads are too small or too early for one."""
+    known = {**history, **days}
+    is_large = any(day["rows"] >= ENOUGH_ROWS for day in known.values())
+    return is_large and any(len(_before(ds, known)) >= ENOUGH_DAYS for ds in days)
+
+
+def _before(ds: date, known: Mapping[date, Profile]) -> dict[date, Profile]:
+    return {then: known[then] for n in range(1, HISTORY_DAYS + 1) if (then := ds - timedelta(days=n)) in known}
 
 
 def _measures(feed: Feed, ds: date, day: Profile, before: Mapping[date, Profile], is_dated: bool) -> dict[str, Measure]:
@@ -116,9 +128,10 @@ def _shifts(feed: Feed, day: Profile, past: Sequence[Profile]) -> dict[str, Meas
 
 def _shift(now: Mapping[str, int], usual: Mapping[str, int]) -> Measure:
     here, there = sum(now.values()), sum(usual.values())
-    value = max({*now, *usual}, key=lambda name: (abs(now.get(name, 0) / here - usual.get(name, 0) / there), name))
+    moved = {name: abs(now.get(name, 0) / here - usual.get(name, 0) / there) for name in (*now, *usual)}
+    value = max(moved, key=lambda name: (moved[name], now.get(name, 0), name))
     share, before = now.get(value, 0) / here, usual.get(value, 0) / there
-    return Measure(stability_index(now, usual), f"{share:.1%} {value or 'other'}", f"{before:.1%}")
+    return Measure(stability_index(now, usual), f"{share:.1%} {visible(value) or 'other'}", f"{before:.1%}")
 
 
 def stability_index(now: Mapping[str, int], usual: Mapping[str, int]) -> float:
@@ -168,7 +181,7 @@ def _dates(day: Profile, past: Sequence[Profile]) -> dict[str, Measure]:
     if len(ends) >= ENOUGH_DAYS and day["hours"]:
         now, usual = _newest(day), median(ends)
         found["silent_hours_rise"] = Measure(now - usual, f"{now} silent hours at the day's end", f"{usual:g}")
-    parts, before = day["parts"], _pooled([then["parts"] for then in past])
+    parts, before = _parts(day["hours"]), _parts(_pooled([then.get("hours", {}) for then in past]))
     if sum(parts.values()) >= ENOUGH_ROWS and sum(before.values()) >= ENOUGH_ROWS:
         found["day_part_shift"] = _shift(parts, before)
     return found
@@ -178,10 +191,10 @@ def _newest(day: Profile) -> int:
     return min(int(hours) for hours in day["hours"])
 
 
-def _parts(day: Profile) -> dict[str, int]:
+def _parts(hours_left: Mapping[str, int]) -> dict[str, int]:
     """Rows by eighths of the day, named by the clock; the hour that a change of the clock adds is the first."""
     parts: dict[str, int] = {}
-    for hours, rows in day.get("hours", {}).items():
+    for hours, rows in hours_left.items():
         first = max(0, 23 - int(hours)) // _HOURS_A_PART * _HOURS_A_PART
         name = f"from {first:02}:00 to {first + _HOURS_A_PART:02}:00"
         parts[name] = parts.get(name, 0) + rows

@@ -113,8 +113,10 @@ def _named(columns: Sequence[Column], values: Sequence[float | int | None]) -> d
 
 
 def _exact_mean(column: Column) -> str:
-    exact = f"{identifier(column.name)}::DECIMAL(18,4)" if column.type == NUMBER else identifier(column.name)
-    return f"sum({exact})::DOUBLE / nullif(count({identifier(column.name)}), 0)"
+    name = identifier(column.name)
+    # What has no place among such decimals is no weight and no distance; the median sees it.
+    exact = f"try_cast({name} as DECIMAL(18,4))" if column.type == NUMBER else name
+    return f"sum({exact})::DOUBLE / nullif(count({exact}), 0)"
 
 
 def _content(feed: Feed) -> str:

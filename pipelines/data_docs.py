@@ -7,10 +7,9 @@ that is taken out, and a plain index takes the place of the one that a script wo
 from __future__ import annotations
 
 import html
-import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,7 @@ def publish(home: Home, log: Log) -> None:
     log(f"data docs: {len(results)} results of checks in {link / 'index.html'}")
 
 
-def _build(folder: Path, paths: Sequence[Path], suites: Sequence[str]) -> None:
+def _build(folder: Path, results: Mapping[Path, dict[str, Any]], suites: Sequence[str]) -> None:
     import great_expectations as gx
 
     folder.mkdir(parents=True)
@@ -78,16 +77,13 @@ def _build(folder: Path, paths: Sequence[Path], suites: Sequence[str]) -> None:
     for name in suites:
         suite = quality.read_suite(name)
         context.suites.add(gx.ExpectationSuite(**suite | {"expectations": _noted(suite["expectations"])}))
-    results = [(path, json.loads(path.read_bytes())) for path in paths]
-    for path, result in results:
+    for path, result in results.items():
         _add(context, path, result)
     context.build_data_docs()
     shutil.rmtree(folder / "static")
     pages = {path.parent.name: path for path in folder.glob("validations/*/*/*/*.html")}
-    if len(pages) != len(paths):
-        raise NightshiftError(
-            f"data docs: of {len(paths)} results in {paths[0].parents[1]} {len(pages)} could be shown"
-        )
+    if len(pages) != len(results):
+        raise NightshiftError(f"data docs: of {len(results)} results of checks {len(pages)} could be shown")
     for page in folder.rglob("*.html"):
         page.write_text(_readable_offline(page.read_text()))
     (folder / "index.html").write_text(_index(folder, results, pages, suites))
@@ -131,16 +127,14 @@ def _readable_offline(page: str) -> str:
     return page.replace("</head>", f"{_STYLE}</head>", 1)
 
 
-def _index(
-    folder: Path, results: Sequence[tuple[Path, dict[str, Any]]], pages: dict[str, Path], suites: Sequence[str]
-) -> str:
-    by_time = {f"{_time(path):%Y%m%dT%H%M%S.%fZ}": result for path, result in results}
+def _index(folder: Path, results: Mapping[Path, dict[str, Any]], pages: dict[str, Path], suites: Sequence[str]) -> str:
+    by_time = {f"{_time(path):%Y%m%dT%H%M%S.%fZ}": result for path, result in results.items()}
     rows = [_row(by_time[time], time, pages[time].relative_to(folder)) for time in sorted(by_time, reverse=True)]
     links = [f'<li><a href="expectations/{name}.html">{name}</a></li>' for name in suites]
     return (
         f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>Checks</title>{_STYLE}</head><body><h1>Checks</h1>'
         "<p>The newest results of each suite, newest first. A critical finding keeps a batch out, a warning does not."
-        "</p><table><tr><th>checked at (UTC)</th><th>what</th><th>rows</th><th>result</th></tr>"
+        "</p><table><tr><th>checked at (UTC)</th><th>what</th><th>judged</th><th>result</th></tr>"
         f"{''.join(rows)}</table><h2>Suites</h2><nav><ul>{''.join(links)}</ul></nav></body></html>"
     )
 

@@ -33,8 +33,9 @@ class Finding:
 def recent_findings(home: Home) -> list[str]:
     """A line for each feed with a finding in the week up to its newest day, or whose last load was stopped."""
     lines = []
+    checks = {event["suite"]: event for event in ledger.events(home, "checks")}
     for feed in FEEDS:
-        if stopped := _stopped(home, feed):
+        if stopped := _stopped(home, feed, checks.get(f"raw_{feed}")):
             lines.append(f"checks: {feed} not loaded, {_told(stopped[0])}")
         elif found := list(_loaded(home, feed)):
             days = len({finding["ds"] for finding in found})
@@ -56,10 +57,11 @@ def _loaded(home: Home, feed: str) -> Iterator[Mapping[str, Any]]:
             yield from entries[ds].get("findings", ())
 
 
-def _stopped(home: Home, feed: str) -> list[Mapping[str, Any]]:
-    """The critical findings of a check after which nothing of the feed was loaded."""
-    checks = [event for event in ledger.events(home, "checks") if event["suite"] == f"raw_{feed}"]
+def _stopped(home: Home, feed: str, check: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The critical findings of the feed's newest check, if nothing of it was loaded since."""
+    # Earlier versions kept no findings.
+    found = check.get("findings", ()) if check else ()
     load = ledger.latest(home, f"loads/{feed}")
-    if not checks or checks[-1].get("is_accepted") or (load and load["recorded_at"] > checks[-1]["recorded_at"]):
+    if check is None or not found or check["is_accepted"] or (load and load["recorded_at"] > check["recorded_at"]):
         return []
-    return [finding for finding in checks[-1].get("findings", ()) if finding["severity"] == CRITICAL]
+    return [finding for finding in found if finding["severity"] == CRITICAL]

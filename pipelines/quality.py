@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -78,9 +79,14 @@ def condition(result: dict[str, Any]) -> str:
     return f"{config['type']}({', '.join(f'{name}={value}' for name, value in kwargs.items())})"
 
 
-def kept_results(home: Home) -> list[Path]:
-    """The newest results of every suite, `checks/<suite>/<time>.json`."""
-    return sorted(home.checks.glob("*/*.json"))
+def kept_results(home: Home) -> dict[Path, dict[str, Any]]:
+    """The newest results of every suite, by their path `checks/<suite>/<time>.json`."""
+    results: dict[Path, dict[str, Any]] = {}
+    for path in sorted(home.checks.glob("*/*.json")):
+        # A load at the same time may have just put a newer one in its place.
+        with suppress(FileNotFoundError):
+            results[path] = json.loads(path.read_bytes())
+    return results
 
 
 @cache

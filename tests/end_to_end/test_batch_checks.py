@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import Shop
+from shop import Shop, nightshift
 
 from pipelines import ledger, status
 from pipelines.feeds import FEEDS
@@ -63,11 +63,11 @@ class Store:
         yield
         self.deliver(feed, rows)
 
-    def load(self, feed: str, accept_checks: bool = False) -> dict[str, str]:
+    def load(self, feed: str) -> dict[str, str]:
         """Load the judged day; severity by measure of what was found of it."""
         self.log.clear()
         settings = self.shop.settings
-        ingest(settings, [feed], JUDGED, JUDGED, self.log.append, again=True, accept_checks=accept_checks)
+        ingest(settings, [feed], JUDGED, JUDGED, self.log.append, again=True)
         return {finding["measure"]: finding["severity"] for finding in self.entry(feed).get("findings", [])}
 
     def entry(self, feed: str) -> Mapping[str, Any]:
@@ -153,7 +153,7 @@ STOPPED = [
     ("order_lines", as_the_day_before("order_lines"), "repeated_days", "the same rows as"),
     ("shipments", as_the_day_before("shipments"), "repeated_days", "the same rows as"),
     ("orders", put("status", "cancelled"), "status_shift", "100.0% cancelled, usually 1"),
-    ("orders", put("currency", "EUR"), "currency_shift", "0.0% GBP, usually 100.0%"),
+    ("orders", put("currency", "EUR"), "currency_shift", "100.0% EUR, usually 0.0%"),
     ("inventory", put("on_hand", "0"), "on_hand_mean_ratio", "mean on_hand 0.00, usually 1"),
 ]
 
@@ -201,14 +201,16 @@ def test_the_day_as_it_was_is_loaded_without_a_word(store: Store) -> None:
 
 def test_a_surprise_that_is_accepted_is_loaded_and_told(store: Store) -> None:
     with store.delivering("orders", put("status", "cancelled")):
-        before = store.stopped("orders")
+        message = store.stopped("orders")
         (line,) = [
             line for line in status.report(store.shop.settings).splitlines() if line.startswith("checks: orders")
         ]
         assert line.startswith(f"checks: orders not loaded, {JUDGED}: 100.0% cancelled, usually ")
-        assert "100.0% cancelled" in before
-        assert store.load("orders", accept_checks=True) == {"status_shift": "critical"}
-        assert [finding["is_accepted"] for finding in store.entry("orders")["findings"]] == [True]
+        # The command that the message ends with.
+        _, command, *arguments = message[message.index("nightshift ingest ") :].split()
+        assert nightshift(store.shop.root, command, *arguments).returncode == 0
+        (finding,) = store.entry("orders")["findings"]
+        assert (finding["severity"], finding["measure"], finding["is_accepted"]) == ("critical", "status_shift", True)
         assert store.shop.raw("orders", "distinct status", "1")[0] == ("cancelled",)
         (line,) = [
             line for line in status.report(store.shop.settings).splitlines() if line.startswith("checks: orders")
@@ -229,3 +231,11 @@ def test_a_backfill_is_judged_by_its_own_earlier_days(store: Store, tmp_path: Pa
     assert str(caught.value).startswith(f"order_lines {JUDGED}: median unit_price ")
     assert f"; {FIRST_DAY} to {last} are not loaded; " in str(caught.value)
     assert shop.raw("order_lines") == []
+
+
+def test_the_command_says_in_one_line_why_a_day_is_not_loaded(store: Store) -> None:
+    with store.delivering("orders", nothing):
+        done = nightshift(store.shop.root, "ingest", "orders", "--from", str(JUDGED), "--to", str(JUDGED))
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "orders" in line]
+    assert f"orders {JUDGED}: 0 rows, usually " in line

@@ -129,7 +129,11 @@ def test_the_warehouse_flags_the_lines_whose_order_is_not_there(tmp_path: Path) 
     assert set(dirty.struck("order_lines", faults.ORPHAN_LINE)["key"]) & set(expected)
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as warehouse:
         flagged = warehouse.sql("select order_line_id from marts.fct_order_lines where is_orphan order by 1").fetchall()
+        orphans = warehouse.sql(
+            "select row_id from marts.mart_orphans where feed = 'order_lines' and referenced_feed = 'orders' order by 1"
+        ).fetchall()
     assert [line for (line,) in flagged] == expected
+    assert [line for (line,) in orphans] == expected
 
 
 def test_both_formats_give_the_same_raw_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

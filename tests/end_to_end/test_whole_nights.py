@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from shop import LAST_DAY, nightshift, simulated_home
+from shop import FIRST_DAY, LAST_DAY, nightshift, simulated_home
 
 EARLIER = LAST_DAY - timedelta(days=10)
 
@@ -53,6 +53,12 @@ def test_published_sales_are_the_truth(night_home: Path) -> None:
     assert ordered == [(int(truth["sold_units"].sum()),)]
     assert as_of == [(str(LAST_DAY),)]
     assert comment[0][0].startswith("One row is")
+
+
+def test_the_checks_of_the_night_are_pages_beside_the_warehouse(night_home: Path) -> None:
+    index = (night_home / "published" / "data_docs" / "index.html").read_text()
+    assert f"the demand predictions as of {LAST_DAY}" in index
+    assert f">events of {FIRST_DAY + timedelta(days=14)} to {LAST_DAY}<" in index
 
 
 def test_a_home_holds_nothing_that_others_may_read(night_home: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 
-from pipelines.batch_measures import ENOUGH_ROWS, measures, stability_index
+from pipelines.batch_measures import ENOUGH_ROWS, measures, stability_index, worth_judging
 from pipelines.feeds import FEEDS
 
 # A Friday.
@@ -43,6 +43,7 @@ def _weeks(count: int = 28, **weekdays: int) -> dict[date, Day]:
 
 def _scores(day: Day, before: dict[date, Day], feed: Any = ORDERS, undated: tuple[date, ...] = ()) -> dict[str, float]:
     found = measures(feed, {DAY: day}, before, undated).get(DAY, {})
+    assert worth_judging({DAY: day}, before) or not found
     return {name: measure.score for name, measure in found.items()}
 
 
@@ -71,6 +72,7 @@ def test_a_day_without_rows_is_judged_by_its_volume_alone() -> None:
 @pytest.mark.parametrize("days", [0, 13])
 def test_the_first_two_weeks_are_not_judged(days: int) -> None:
     assert _scores(_day(1000), _weeks(days)) == {}
+    assert not worth_judging({DAY: _day(1000)}, _weeks(days))
 
 
 def test_volume_is_not_judged_by_two_weekdays_of_which_one_may_be_odd() -> None:
@@ -166,6 +168,12 @@ def test_chance_alone_is_no_shift_and_a_lost_value_is_a_large_one() -> None:
     assert sum(draw > 0 for draw in draws) <= 1
     assert stability_index({"a": 150}, {"a": 2000, "b": 2000}) > 1
     assert stability_index({"a": 150}, {"a": 4000}) == 0
+
+
+def test_a_value_from_outside_steers_no_terminal() -> None:
+    day = _day(200, values={"channel": {"\x1b[2J": 200}})
+    told = measures(ORDERS, {DAY: day}, _weeks(), ())[DAY]["channel_shift"]
+    assert told.observed == r"100.0% \x1b[2J"
 
 
 def test_a_snapshot_feed_has_no_hours() -> None:

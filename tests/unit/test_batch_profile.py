@@ -147,3 +147,14 @@ def test_bulk_history_is_judged_by_what_its_days_hold_not_by_how_many_rows(shop:
     ) as caught:
         shop.ingest("order_lines")
     assert str(caught.value).endswith("nightshift ingest order_lines --accept-checks")
+
+
+def test_a_number_beyond_all_measure_is_no_fault_of_the_summary(shop: Shop) -> None:
+    shop.map(shipments="{uri: 'parcels/{ds}.csv', format: csv}")
+    rows = ["A,O1,Swift,1", "B,O2,Swift,3", "C,O3,Swift,1e300"]
+    shop.deliver("parcels/2024-07-01.csv", lines("shipment_id,order_id,carrier,weight_kg", rows))
+    assert shop.ingest("shipments").rows_loaded == 3
+    profile = _profile(shop, "shipments")
+    assert profile["medians"]["weight_kg"] == 3
+    # Of those that can be added up.
+    assert profile["means"]["weight_kg"] == (1 + 3) / 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def test_the_newest_results_are_kept(tmp_path: Path) -> None:
     home = Home.create(tmp_path / "home")
     for rows in range(1, RESULTS_KEPT + 3):
         check(home, "predictions_demand", _predictions(rows), "here")
-    kept = [json.loads(path.read_bytes()) for path in kept_results(home)]
+    kept = kept_results(home).values()
     # The two oldest, of one and of two rows, are gone.
     counts = [result["results"][0]["result"]["observed_value"] for result in kept]
     assert counts == list(range(3, RESULTS_KEPT + 3))
