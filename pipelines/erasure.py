@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import ledger, nights, rewriting, warehouse
-from pipelines.erased_deliveries import erase_spooled, search_landing, spooled_files
+from pipelines.erased_deliveries import erase_spool, search_landing, shared_columns
 from pipelines.erased_files import ErasedFiles
 from pipelines.erased_person import suppress
 from pipelines.erased_raw import rewrite_raw
 from pipelines.errors import UsageError
+from pipelines.feeds import FEEDS
 from pipelines.home import Home, write_atomically
 from pipelines.personal_data import PersonalDataKey, load_key
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
+from pipelines.suppression import personal_columns
 
 Log = Callable[[str], None]
 
@@ -110,12 +112,14 @@ def _clean(
     files = ErasedFiles(home, settings, key)
     files.leftovers()
     receipt.quarantine_rows = files.quarantine()
-    for feed, source, path in spooled_files(home, sources):
-        name = path.relative_to(home.root).as_posix()
-        if rows := erase_spooled(home, settings, feed, source, sources, key, path):
-            receipt.spool_rows = {**receipt.spool_rows, name: rows}
-            if erase_spooled(home, settings, feed, source, sources, key, path):
-                receipt.remains[name] = "a column that names the person makes up a required column too"
+    for feed, source in sources.feeds.items():
+        if source.is_sql and personal_columns(FEEDS[feed]):
+            for folder in sorted(home.spool.glob(f"{feed}/*/")):
+                for path, rows in erase_spool(home, settings, feed, source, sources, key, folder).items():
+                    name = path.relative_to(home.root).as_posix()
+                    receipt.spool_rows = {**receipt.spool_rows, name: rows}
+                    if shared := shared_columns(feed, source):
+                        receipt.remains[name] = f"other columns are made of {', '.join(shared)} too, so it stays"
     receipt.predictions, receipt.exports = files.predictions(), files.exports(receipt.customer)
     receipt.snapshots_removed = files.snapshots()
     receipt.no_longer_reproducible += [f"snapshots/{name}" for name in receipt.snapshots_removed]

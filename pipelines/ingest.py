@@ -15,7 +15,7 @@ from filelock import FileLock
 from pipelines import ledger, quality, quarantine, spool
 from pipelines.delivered_sql import mixed_line_ends, one_line
 from pipelines.deliveries import Delivery, examine
-from pipelines.erased_deliveries import erase_spooled
+from pipelines.erased_deliveries import erase_spool
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home, move_durably
@@ -99,12 +99,10 @@ def _ingest_feed(
         late = _late_days(place, first, last)
         if not asked:
             return LoadReport(name, "late", f"no file for {place.name}", late_days=late)
-        stamped = _changed(home, FEEDS[name], place, asked, sources, again)
-        if source.is_sql and key.suppressed and stamped:
+        if source.is_sql and key.suppressed:
             # What the table still gives of erased people must not lie in the spool either.
-            for path in [path for one in stamped for path in one.delivery.paths]:
-                erase_spooled(home, settings, name, source, sources, key, path)
-            stamped = _changed(home, FEEDS[name], place, asked, sources, again)
+            erase_spool(home, settings, name, source, sources, key, place.folder)
+        stamped = _changed(home, FEEDS[name], place, asked, sources, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
             place.fetch([path for stamped in group for path in stamped.delivery.paths])

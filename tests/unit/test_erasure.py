@@ -21,6 +21,7 @@ from canary import (
     deliver_day,
     mentions,
 )
+from kills import killed_at
 from shop import Shop, lines, nightshift
 
 from pipelines import ledger, suppression
@@ -282,6 +283,19 @@ def test_tables_that_name_a_person_are_found_by_their_columns(shop: Shop) -> Non
     assert (written["row_count"], written["erasures"]) == (2, [{"customer": receipt.customer, "rows": 1}])
     told = json.loads((root / "latest.json").read_text())["manifest_sha256"]
     assert told == ledger.file_sha256(root / "as_of=2024-06-01" / "manifest.json")
+
+
+def test_an_erasure_that_broke_off_shows_in_the_status(shop: Shop) -> None:
+    done = killed_at(
+        "from pipelines.erasure import erase; from pipelines.settings import Settings; "
+        f"erase(Settings.load(home=home), '{CUSTOMER}', 'nightshift 1', False, print)",
+        shop.root,
+        12,
+    )
+    assert done.returncode == -9
+    assert "run it again: nightshift erase --customer" in nightshift(shop.root, "status").stdout
+    assert _erase(shop).is_resumed
+    assert "erasure" not in nightshift(shop.root, "status").stdout
 
 
 def test_calls_that_cannot_be_served_say_so(shop: Shop) -> None:
