@@ -39,7 +39,7 @@ class Search:
     """Landing files that name the person, and those that could not be read to tell."""
 
     found: set[Path] = field(default_factory=set)
-    unreadable: dict[Path, str] = field(default_factory=dict)
+    unreadable: set[Path] = field(default_factory=set)
 
 
 def search_landing(home: Home, settings: Settings, sources: Sources, key: PersonalDataKey, customer: str) -> Search:
@@ -71,9 +71,9 @@ def _search_deliveries(
     days = {path: delivery.ds for delivery in group for path in delivery.paths}
     try:
         rows = _named_rows(home, settings, feed, source, sources, key, settings.landing_folder, days)
-    except (NightshiftError, duckdb.Error, OSError) as error:
+    except (NightshiftError, duckdb.Error, OSError):
         if len(group) == 1:
-            search.unreadable |= dict.fromkeys(days, type(error).__name__)
+            search.unreadable.update(days)
             return
         for delivery in group:
             _search_deliveries(home, settings, feed, source, sources, key, [delivery], search)
