@@ -16,7 +16,7 @@ from pipelines import batch_checks, ledger, markers, quarantine, spool
 from pipelines.batch_writing import write_days
 from pipelines.delivered_sql import mixed_line_ends, one_line
 from pipelines.deliveries import Delivery
-from pipelines.erased_deliveries import erase_spooled
+from pipelines.erased_deliveries import erase_spool
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home, move_durably
@@ -114,12 +114,10 @@ def _ingest_feed(
             return LoadReport(name, "late", place.note or f"no file for {place.name}", late_days=late)
         if place.note:
             log(f"{name}: {place.note}")
-        stamped = _changed(home, FEEDS[name], place, asked, sources, again)
-        if source.is_sql and key.suppressed and stamped:
+        if source.is_sql and key.suppressed:
             # What the table still gives of erased people must not lie in the spool either.
-            for path in [path for one in stamped for path in one.delivery.paths]:
-                erase_spooled(home, settings, name, source, sources, key, path)
-            stamped = _changed(home, FEEDS[name], place, asked, sources, again)
+            erase_spool(home, settings, name, source, sources, key, place.folder)
+        stamped = _changed(home, FEEDS[name], place, asked, sources, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
             place.fetch([path for stamped in group for path in stamped.delivery.paths])

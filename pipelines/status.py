@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import ledger, nights, orphans
+from pipelines.erasure import is_pending
 from pipelines.feeds import FEEDS
 from pipelines.findings import recent_findings
 from pipelines.home import Home
@@ -39,6 +40,8 @@ def report(settings: Settings) -> str:
     sections += [_build_line(home), *_orphan_lines(home), *(_export_line(latest) for latest in _latest_exports(home))]
     sections.append(_champion_line(home))
     sections += _failures(home)
+    if is_pending(home):
+        sections.append("erasure: one broke off; run it again: nightshift erase --customer, with the same id")
     return "\n".join(section for section in sections if section)
 
 
