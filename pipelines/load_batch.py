@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,9 @@ class Batch:
         self._connection = duckdb.connect()
         self._connection.execute("set variable hmac_inner = $inner", {"inner": key.inner})
         self._connection.execute("set variable hmac_outer = $outer", {"outer": key.outer})
-        seen = ", ".join(literal(str(path)) for path in (landing, landing.resolve(), staging.parent))
+        # Files are read by patterns in which what would be a wildcard is escaped.
+        folders = [str(path) for path in (landing, landing.resolve(), staging.parent)]
+        seen = ", ".join(literal(path) for path in dict.fromkeys([*folders, *map(escape, folders)]))
         for statement in (
             f"set TimeZone = {literal(store.timezone)}",
             f"set threads = {settings.threads}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -45,7 +46,7 @@ def cut_sample(delivery: Delivery, landing: Path, source: Source, folder: Path, 
 
 def _cut(path: Path, copy: Path, format: str, rows: int) -> None:
     if format == "parquet":
-        select = f"select * from read_parquet({literal(str(path))}) limit {rows}"
+        select = f"select * from read_parquet({literal(escape(str(path)))}) limit {rows}"
         duckdb.execute(f"copy ({select}) to {literal(str(copy))} (format parquet)")
         return
     is_csv = format == "csv"
