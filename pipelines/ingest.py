@@ -111,7 +111,8 @@ def _ingest_feed(
             place.fetch([path for stamped in group for path in stamped.delivery.paths])
             loaded = _load(home, settings, FEEDS[name], place, sources, key, group, log)
             entries += loaded
-            log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
+            if loaded:
+                log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
     report = _report(name, entries, late)
     if late and late == _days_asked(place, first, last):
         return replace(report, status="late", message=place.note or f"{place.name} has {late[-1]} not whole yet")
@@ -227,8 +228,8 @@ def _load(
             quality.check_raw_batch(home, feed.name, batch, place.name)
             entries = batch.write(counts)
         _refuse_changed_files(group, place)
-        event = _event(feed, source, key, group, entries, changes)
-        _make_visible(home, feed, staging, entries, event)
+        if entries:
+            _make_visible(home, feed, staging, entries, _event(feed, source, key, group, entries, changes))
         for note in changes.notes:
             log(note)
     except duckdb.Error as error:
