@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pipelines import batch_checks, ledger, markers, quarantine, spool
 from pipelines.batch_writing import write_days
-from pipelines.delivered_sql import mixed_line_ends, one_line
+from pipelines.delivered_sql import is_out_of_space, mixed_line_ends, one_line
 from pipelines.deliveries import Delivery
 from pipelines.erased_deliveries import erase_spool
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
-from pipelines.home import Home, move_durably
+from pipelines.home import Home
 from pipelines.load_batch import Batch, DayCounts
 from pipelines.personal_data import PersonalDataKey, load_key
 from pipelines.schema_drift import Drift, drift
 from pipelines.settings import Settings
 from pipelines.sources import Source, Sources, load_sources
 from pipelines.spool import Place
+from pipelines.swap import Swap
 from pipelines.whole_files import examine
 
 Log = Callable[[str], None]
@@ -101,10 +105,10 @@ def _ingest_feed(
     folder = home.raw / name
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        FileLock(folder / ".load.lock", mode=0o600),
+        _alone(folder / ".load.lock", name, log),
         spool.opened(home, settings, name, source, sources.store, first, last, log) as place,
     ):
-        # A load that was killed left them.
+        # A load that was killed left them, and this one may find nothing to do.
         _clear_workplaces(home, name)
         # Under the lock: it may have been waited for while the key was rotated.
         key = load_key(home, settings)
@@ -123,11 +127,27 @@ def _ingest_feed(
             place.fetch([path for stamped in group for path in stamped.delivery.paths])
             loaded = _load(home, settings, FEEDS[name], place, sources, key, group, log, accept_checks)
             entries += loaded
-            log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
+            if loaded:
+                log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
     report = _report(name, entries, late)
     if late and late == _days_asked(place, first, last):
         return replace(report, status="late", message=place.note or f"{place.name} has {late[-1]} not whole yet")
     return report
+
+
+@contextmanager
+def _alone(path: Path, feed: str, log: Log) -> Iterator[None]:
+    """One load of a feed at a time, whoever runs it; the system drops the lock when its process dies."""
+    lock = FileLock(path, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log(f"{feed}: another load of this feed is running; waiting for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True)
@@ -221,11 +241,13 @@ def _load(
             checked = batch_checks.check_batch(home, batch, counts, place.running, accept_checks, log)
             entries = [{**entry, **checked[entry["ds"]]} for entry in write_days(batch, counts)]
         _refuse_changed_files(group, place)
-        _make_visible(home, feed, staging, entries)
-        _record(home, feed, source, key, group, entries, changes)
+        if entries:
+            _make_visible(home, feed, staging, entries, _event(feed, source, key, group, entries, changes))
         for note in changes.notes:
             log(note)
     except duckdb.Error as error:
+        if is_out_of_space(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(staging)) from error
         named = [str(stamped.stamps[0]["name"]) for stamped in group if stamped.stamps]
         names = ", ".join(named[:3])
         more = f" and {len(named) - 3} more" if len(named) > 3 else ""
@@ -263,48 +285,47 @@ def _refuse_changed_files(group: Sequence[_Stamped], place: Place) -> None:
                 raise NightshiftError(f"{stamp['name']}: it changed while it was read; load it when it is complete")
 
 
-def _make_visible(home: Home, feed: Feed, staging: Path, entries: Sequence[dict[str, Any]]) -> None:
-    for entry in entries:
-        ds = entry["ds"]
-        refused = home.quarantine / feed.name / f"ds={ds}" / "data.parquet"
-        if entry["rows_quarantined"]:
-            refused.parent.mkdir(parents=True, exist_ok=True)
-            move_durably(staging / f"quarantine-{ds}.parquet", refused)
-        else:
-            refused.unlink(missing_ok=True)
-        target = home.raw / feed.name / f"ds={ds}" / "data.parquet"
-        target.parent.mkdir(exist_ok=True)
-        move_durably(staging / f"{ds}.parquet", target)
+def _make_visible(
+    home: Home, feed: Feed, staging: Path, entries: Sequence[dict[str, Any]], event: dict[str, Any]
+) -> None:
+    """All of the batch and the ledger's event, which comes last, or nothing of it."""
+    recorded, content = ledger.event_file(home, f"loads/{feed.name}", event)
+    (staging / "event.json").write_bytes(content)
+    with Swap(staging / "before") as swap:
+        for entry in entries:
+            ds = entry["ds"]
+            refused = home.quarantine / feed.name / f"ds={ds}" / "data.parquet"
+            if entry["rows_quarantined"]:
+                swap.put(staging / f"quarantine-{ds}.parquet", refused)
+            else:
+                swap.remove(refused)
+            swap.put(staging / f"{ds}.parquet", home.raw / feed.name / f"ds={ds}" / "data.parquet")
+        swap.put(staging / "event.json", recorded)
     quarantine.sample_file(home, feed.name).unlink(missing_ok=True)
 
 
-def _record(
-    home: Home,
+def _event(
     feed: Feed,
     source: Source,
     key: PersonalDataKey,
     group: Sequence[_Stamped],
     entries: Sequence[dict[str, Any]],
     changes: Drift,
-) -> None:
+) -> dict[str, Any]:
     by_day = {str(stamped.delivery.ds): stamped for stamped in group}
     bulk = group[0] if source.is_bulk else None
     for entry in entries:
         stamped = bulk or by_day[entry["ds"]]
         entry["fingerprint"] = stamped.fingerprint
         entry["files"] = [] if bulk else stamped.stamps
-    ledger.append(
-        home,
-        f"loads/{feed.name}",
-        {
-            "feed": feed.name,
-            "key_id": key.id,
-            "is_bulk": source.is_bulk,
-            "files": bulk.stamps if bulk else [],
-            "partitions": list(entries),
-            **changes.record,
-        },
-    )
+    return {
+        "feed": feed.name,
+        "key_id": key.id,
+        "is_bulk": source.is_bulk,
+        "files": bulk.stamps if bulk else [],
+        "partitions": list(entries),
+        **changes.record,
+    }
 
 
 def _span(entries: Sequence[dict[str, Any]]) -> str:

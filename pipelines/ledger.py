@@ -38,11 +38,16 @@ def folder_fingerprint(folder: Path) -> str:
 
 def append(home: Home, kind: str, event: dict[str, Any]) -> Path:
     """Record one event under `ledger/<kind>/`; the file's name sorts by time."""
+    path, content = event_file(home, kind, event)
+    write_atomically(path, content)
+    return path
+
+
+def event_file(home: Home, kind: str, event: dict[str, Any]) -> tuple[Path, bytes]:
+    """Where an event that happens now is to be recorded, and what its file holds."""
     now = datetime.now(UTC)
     event = {"recorded_at": now.isoformat(), **event}
-    path = home.ledger / kind / f"{now:%Y%m%dT%H%M%S%f}-{fingerprint(event)[:8]}.json"
-    write_atomically(path, canonical_json(event))
-    return path
+    return home.ledger / kind / f"{now:%Y%m%dT%H%M%S%f}-{fingerprint(event)[:8]}.json", canonical_json(event)
 
 
 def events(home: Home, kind: str) -> Iterator[dict[str, Any]]:

@@ -248,6 +248,14 @@ def test_bulk_history_is_split_by_the_day_of_its_rows(shop: Shop) -> None:
     assert shop.quarantined("order_lines") == [(2, "missing_value", "updated_at")]
 
 
+def test_bulk_history_without_a_row_has_no_day(shop: Shop) -> None:
+    shop.map(orders="{uri: history.csv, format: csv}")
+    shop.deliver("history.csv", ORDERS + "\n")
+    report = shop.ingest("orders")
+    assert (report.status, report.message, report.days) == ("unchanged", "nothing new", 0)
+    assert ledger.latest(Home(shop.root), "loads/orders") is None
+
+
 def test_expressions_see_the_whole_delivery_before_where_drops_rows(shop: Shop) -> None:
     highest = "'max(p) over (partition by o)'"
     select = f"{{order_line_id: id, order_id: o, sku: s, quantity: q, unit_price: {highest}, updated_at: t}}"
