@@ -6,6 +6,7 @@ searched for the id itself, where the id is no everyday word.
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -116,8 +117,9 @@ def _mentions(path: Path, customer: str) -> bool:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
         if is_parquet:
-            select = f"select 1 from read_parquet({literal(str(path))}) as t where contains(to_json(t)::VARCHAR, $id)"
-            return bool(duckdb.execute(f"{select} limit 1", {"id": customer}).fetchall())
+            read = f"read_parquet({literal(glob.escape(str(path)))})"
+            select = f"select 1 from {read} as t where contains(to_json(t)::VARCHAR, $id) limit 1"
+            return bool(duckdb.execute(select, {"id": customer}).fetchall())
         tail = b""
         for chunk in plain_chunks(path, path.name):
             if pattern.search(tail + chunk):
@@ -171,7 +173,7 @@ def _erase_spooled(
     rows = _named_rows(home, settings, feed, local, sources, key, path.parent, days).get(path, [])
     places = sorted({row - 1 for row, _ in rows if row is not None})
     if places:
-        read = f"read_parquet({literal(str(path))}, hive_partitioning=false, file_row_number=true)"
+        read = f"read_parquet({literal(glob.escape(str(path)))}, hive_partitioning=false, file_row_number=true)"
         is_named = "list_contains($places, file_row_number)"
         if suppression.goes_with_the_person(FEEDS[feed]):
             select = f"select * exclude (file_row_number) from {read} where not {is_named}"
