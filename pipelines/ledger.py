@@ -84,6 +84,8 @@ class Partition:
     rows_excluded: int
     fingerprint: str
     loaded_at: str
+    # The business dates of its rows, and of those they replaced.
+    touched: tuple[str, ...]
     # Read from a SQL source before the day was over: what it holds is not all of the day.
     is_running: bool
 
@@ -99,6 +101,7 @@ def partitions(home: Home, feed: str) -> dict[date, Partition]:
                 ds=ds,
                 fingerprint=event.get("fingerprint") or entry["fingerprint"],
                 loaded_at=event["recorded_at"],
+                touched=tuple(entry["touched"]),
                 is_running=any(file.get("is_running", False) for file in entry.get("files", ())),
                 **{name: entry[name] for name in ("sha256", *ROW_COUNTS)},
             )

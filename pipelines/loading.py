@@ -66,14 +66,15 @@ def load(
         files = {examine(path, landing, source, plain): ds for path, ds in days.items()}
         changes = drift(feed, source, tuple(files), ledger.latest(home, f"loads/{feed.name}"))
         without_file = [stamped.delivery.ds for stamped in group if stamped.delivery.ds and not stamped.delivery.paths]
-        retired = list(ledger.partitions(home, feed.name)) if source.is_bulk else without_file
+        held = ledger.partitions(home, feed.name)
+        retired = list(held) if source.is_bulk else without_file
         with Batch(settings, feed, source, sources.store, key, (landing, plain), staging) as batch:
             batch.read(files, retired)
             counts = batch.counts()
             _verify_rows(source, group, counts)
             quarantine.check_limits(home, settings, batch, counts)
             checked = batch_checks.check_batch(home, batch, counts, place.running, accept_checks, log)
-            entries = [{**entry, **checked[entry["ds"]]} for entry in write_days(batch, counts)]
+            entries = [{**entry, **checked[entry["ds"]]} for entry in write_days(batch, counts, held)]
         _refuse_changed_files(group, place)
         if entries:
             _make_visible(home, feed, staging, entries, _event(feed, source, key, group, entries, changes))

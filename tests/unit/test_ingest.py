@@ -408,6 +408,25 @@ def test_a_raw_file_that_the_ledger_does_not_know_stops_the_build(shop: Shop) ->
         warehouse.build(lambda line: None)
 
 
+def test_a_damaged_raw_partition_is_loaded_again_and_touches_what_it_held(shop: Shop) -> None:
+    shop.map(orders="{uri: 'orders/{ds}.csv', format: csv}")
+    header = "order_id,ordered_at,status,currency"
+    shop.deliver("orders/2024-07-02.csv", lines(header, ["o1,2024-07-01,paid,GBP", "o2,2024-07-02,paid,GBP"]))
+    shop.ingest("orders")
+    path = shop.root / "raw" / "orders" / "ds=2024-07-02" / "data.parquet"
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:100], whole[:-1]):
+        path.write_bytes(damaged)
+        shop.ingest("orders", again=True)
+        assert path.read_bytes() == whole
+    # The second delivery has no row of 1 July any more: the day it had one of is touched all the same.
+    path.write_bytes(whole[:100])
+    shop.deliver("orders/2024-07-02.csv", lines(header, ["o2,2024-07-02,paid,GBP"]))
+    shop.ingest("orders")
+    (part,) = ledger.partitions(Home(shop.root), "orders").values()
+    assert part.touched == ("2024-07-01", "2024-07-02")
+
+
 def test_a_file_named_after_a_day_that_does_not_exist_is_named(shop: Shop) -> None:
     shop.map(orders=DAILY_ORDERS)
     shop.deliver("orders/2024-02-30.csv", lines(ORDERS, []))
