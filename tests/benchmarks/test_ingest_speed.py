@@ -79,7 +79,7 @@ def test_clickstream(tmp_path: Path, capsys: pytest.CaptureFixture[str], days: i
     with capsys.disabled():
         least = min(ours) - hashing
         print(
-            f"\n{count:,} events of {days} days, least of {RUNS} runs: {min(ours):.1f} CPU s, of them {hashing:.1f} to hash "
-            f"files; by hand {min(same):.1f} CPU s for the same rows in the same order, ratio without hashing "
+            f"\n{count:,} events of {days} days, least of {RUNS} runs: {min(ours):.1f} CPU s, {hashing:.1f} of them to "
+            f"hash files; by hand {min(same):.1f} CPU s for the same rows in the same order, ratio without hashing "
             f"{least / min(same):.2f}; {min(plain):.1f} without lineage and order, ratio {least / min(plain):.2f}"
         )
