@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipelines import ledger, nights, orphans
+from pipelines import ledger, nights, orphans, published
 from pipelines.feeds import FEEDS
 from pipelines.findings import recent_findings
 from pipelines.home import Home
@@ -73,11 +73,11 @@ def _quarantine_line(loaded: Mapping[str, Sequence[ledger.Partition]]) -> str:
 
 
 def _build_line(home: Home) -> str:
-    build, publish = ledger.latest(home, "builds"), ledger.latest(home, "publishes")
+    build, publish = ledger.latest(home, "builds"), published.newest_event(home)
     if build is None:
         return "warehouse: not built yet; run: nightshift build"
-    published = f"published as of {publish['as_of']}" if publish else "not published yet"
-    return f"warehouse: built as of {build['as_of']}, snapshot {build['snapshot']}; {published}"
+    read = f"published as of {publish['as_of']}" if publish else "not published yet"
+    return f"warehouse: built as of {build['as_of']}, snapshot {build['snapshot']}; {read}"
 
 
 def _orphan_lines(home: Home) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import ledger, orphans
+from pipelines import ledger, orphans, published
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError
 from pipelines.feeds import DATE, FEEDS, LINEAGE_COLUMNS, Column, Feed
@@ -142,10 +142,9 @@ class Warehouse:
             connection.execute(f"set memory_limit = {literal(self.settings.memory_limit)}")
             yield connection
 
-    def publish(self, facts: Mapping[str, str], log: Log) -> Path:
+    def publish(self, facts: Mapping[str, str], is_newest: bool, log: Log) -> Path:
         """Swap a copy of marts, features and exports into `published/`; readers keep the file they opened."""
-        target = self.home.published / "warehouse.duckdb"
-        beside = self.home.published / ".warehouse.duckdb.tmp"
+        beside = published.being_written(published.newest(self.home))
         beside.unlink(missing_ok=True)
         with duckdb.connect(str(beside)) as connection:
             connection.execute(f"attach {literal(str(self.path))} as built (read_only)")
@@ -154,7 +153,7 @@ class Warehouse:
             connection.execute("detach built")
             connection.execute("checkpoint")
         beside.chmod(0o400)
-        move_durably(beside, target)
+        target = published.place(self.home, beside, self.as_of, is_newest)
         log(f"published: {len(counts)} tables, {sum(counts.values()):,} rows in {target}")
         return target
 
@@ -247,13 +246,6 @@ def forget(home: Home) -> None:
         else:
             path.unlink()
     shutil.rmtree(home.root / "dbt", ignore_errors=True)
-
-
-def forget_published_before(home: Home) -> None:
-    """Remove all published databases but the newest, also one that a killed publish left half written."""
-    for path in home.published.rglob("*.duckdb*"):
-        if path != home.published / "warehouse.duckdb":
-            path.unlink()
 
 
 def _state_file(warehouse: Path) -> Path:
