@@ -147,13 +147,15 @@ def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) ->
         )
         return
     manifests = [path.read_text() for path in sorted(home.exports.glob(f"*/v*/as_of={as_of}/manifest.json"))]
-    fingerprint = ledger.fingerprint([state.inputs, manifests])
+    fingerprint = ledger.fingerprint([state.inputs, manifests, settings.publish_customers])
     paths = [published.newest(home), published.of_day(home, as_of)] if is_newest else [published.of_day(home, as_of)]
     if all(path.exists() for path in paths) and fingerprint == _published_fingerprint(home, as_of):
         log(f"published: unchanged, {paths[0]}")
     else:
         warehouse.publish(_facts(settings, sources, state, as_of), is_newest, log)
         ledger.append(home, "publishes", {"as_of": str(as_of), "fingerprint": fingerprint})
+    if is_newest and not settings.publish_customers:
+        published.forget_with_customers(home)
     published.prune(home, settings.keep_published)
 
 
@@ -170,6 +172,7 @@ def _facts(settings: Settings, sources: Sources, state: BuildState, as_of: date)
         "as_of": str(as_of),
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "completeness": f"partial, late: {', '.join(late)}" if late else "complete",
+        "customers": "included" if settings.publish_customers else published.CUSTOMERS_LEFT_OUT,
         "inputs": state.inputs,
         "snapshot": state.snapshot,
         "store": sources.store.name,

@@ -21,6 +21,7 @@ from pipelines.errors import NightshiftError, UsageError
 from pipelines.home import Home, move_durably
 from pipelines.settings import Settings
 
+CUSTOMERS_LEFT_OUT = "left out"
 _FILE = "warehouse.duckdb"
 
 
@@ -80,6 +81,15 @@ def forget_all_but_newest(home: Home) -> None:
     for path in list(home.published.rglob("*.duckdb*")):
         if path.is_file() and not (is_known and newest(home).exists() and path.samefile(newest(home))):
             _remove(path)
+
+
+def forget_with_customers(home: Home) -> None:
+    """Remove the files of days that were published with the rows of single customers."""
+    for day in days(home):
+        with duckdb.connect(str(of_day(home, day)), read_only=True) as connection:
+            is_without = facts(connection).get("customers") == CUSTOMERS_LEFT_OUT
+        if not is_without:
+            _remove(of_day(home, day))
 
 
 def find(home: Home, day: date | None) -> Path:

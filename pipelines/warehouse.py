@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import ledger, orphans, published
+from pipelines import audience, ledger, orphans, published
+from pipelines.audience import LeftOut
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError
 from pipelines.feeds import DATE, FEEDS, LINEAGE_COLUMNS, Column, Feed
@@ -144,11 +145,15 @@ class Warehouse:
 
     def publish(self, facts: Mapping[str, str], is_newest: bool, log: Log) -> Path:
         """Swap a copy of marts, features and exports into `published/`; readers keep the file they opened."""
+        hidden = LeftOut()
+        if not self.settings.publish_customers:
+            hidden = audience.customers(self.home.root / "dbt" / "target" / "manifest.json")
         beside = published.being_written(published.newest(self.home))
         beside.unlink(missing_ok=True)
         with duckdb.connect(str(beside)) as connection:
             connection.execute(f"attach {literal(str(self.path))} as built (read_only)")
-            counts = {name: _copy_table(connection, name) for name in _published_tables(connection)}
+            tables = [table for table in _built_tables(connection) if table not in hidden.tables]
+            counts = {table: _copy_table(connection, table, hidden.columns.get(table, ())) for table in tables}
             _write_meta(connection, facts, counts)
             connection.execute("detach built")
             connection.execute("checkpoint")
@@ -269,7 +274,7 @@ def _dbt_failure(results: Path, log: Path) -> str:
     return f"dbt build failed: {what}{more}; the whole output is in {log}"
 
 
-def _published_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+def _built_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     schemas = ", ".join(literal(name) for name in PUBLISHED_SCHEMAS)
     return connection.execute(
         "select schema_name, table_name from duckdb_tables() "
@@ -277,11 +282,12 @@ def _published_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, 
     ).fetchall()
 
 
-def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str]) -> int:
-    """Copy one table with its comments; returns its number of rows."""
+def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str], hidden: Sequence[str]) -> int:
+    """Copy one table with its comments, without its `hidden` columns; returns its number of rows."""
     table = ".".join(identifier(part) for part in name)
     connection.execute(f"create schema if not exists {identifier(name[0])}")
-    connection.execute(f"create table {table} as from built.{table}")
+    without = f" exclude ({', '.join(map(identifier, hidden))})" if hidden else ""
+    connection.execute(f"create table {table} as select *{without} from built.{table}")
     comments = connection.execute(
         "select NULL, comment from duckdb_tables() where (database_name, schema_name, table_name) = ('built', $1, $2) "
         "union all select column_name, comment from duckdb_columns() "
@@ -289,7 +295,7 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str]) ->
         name,
     ).fetchall()
     for column, comment in comments:
-        if comment:
+        if comment and column not in hidden:
             target = f"column {table}.{identifier(column)}" if column else f"table {table}"
             connection.execute(f"comment on {target} is {literal(comment)}")
     row = connection.execute(f"select count(*) from {table}").fetchone()
