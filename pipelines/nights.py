@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines import data_docs, exports, ledger, published, quality, rewriting
+from pipelines import data_docs, dbt_docs, exports, ledger, published, quality, rewriting
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
 from pipelines import training as training_step
@@ -128,7 +128,7 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
 
 
 def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:
-    """Swap in what analysts read, and the pages of the checks; a day before those kept is left out, and said."""
+    """Swap in what analysts read, and its pages; a day before those kept is left out, and said."""
     with _step(settings, "publish", as_of, owner) as home:
         _publish_warehouse(home, settings, as_of, log)
         data_docs.publish(home, log)
@@ -157,6 +157,8 @@ def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) ->
     if is_newest and not settings.publish_customers:
         published.forget_with_customers(home)
     published.prune(home, settings.keep_published)
+    if is_newest:
+        dbt_docs.publish(warehouse, MODELS, log)
 
 
 def _published_fingerprint(home: Home, as_of: date) -> str | None:

@@ -94,8 +94,7 @@ class Warehouse:
         return state
 
     def dbt(self, command: Sequence[str], present: Sequence[str], predictions: Mapping[str, Path]) -> None:
-        """Run dbt in a process of its own, since dbt in this one would keep DuckDB's lock."""
-        folder = self.home.root / "dbt"
+        """Run dbt on what is loaded of the feeds that are present, and on predictions by model."""
         variables = {
             "as_of": str(self.as_of),
             "timezone": self.store.timezone,
@@ -108,16 +107,25 @@ class Warehouse:
             "raw": {feed: self._raw_relation(FEEDS[feed], feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
         }
+        self._run_dbt(command, variables, self.home.root / "dbt" / "target")
+
+    def draw_docs(self, models: Sequence[str]) -> Path:
+        """Let dbt draw its page of the project, where inputs bear their names; returns the page, `target` beside it."""
+        variables = {
+            "feeds": list(FEEDS),
+            "raw": {feed: f"raw.{feed}" for feed in FEEDS},
+            "predictions": {model: f"predictions.{model}" for model in models},
+        }
+        target = self.home.root / "dbt" / "docs"
+        self._run_dbt(["docs", "generate", "--static"], variables, target)
+        return target / "static_index.html"
+
+    def _run_dbt(self, command: Sequence[str], variables: Mapping[str, object], target: Path) -> None:
+        """In a process of its own, since dbt in this one would keep DuckDB's lock."""
+        folder = self.home.root / "dbt"
         arguments = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *command]
-        arguments += [
-            "--project-dir",
-            str(PROJECT),
-            "--profiles-dir",
-            str(PROJECT),
-            "--vars",
-            json.dumps(variables),
-        ]
-        arguments += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+        arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", json.dumps(variables)]
+        arguments += ["--target-path", str(target), "--log-path", str(folder / "logs")]
         environment = self.settings.child_environment(
             {
                 "NIGHTSHIFT_WAREHOUSE": str(self.path),
@@ -128,7 +136,7 @@ class Warehouse:
             has_key=False,
         )
         folder.mkdir(exist_ok=True)
-        results = folder / "target" / "run_results.json"
+        results = target / "run_results.json"
         results.unlink(missing_ok=True)
         done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
         (folder / "last_build.log").write_text(done.stdout + done.stderr)
@@ -180,16 +188,11 @@ class Warehouse:
                 )
 
     def _inputs(self, parts: Sequence[ledger.Partition]) -> str:
-        project = [
-            [path.relative_to(PROJECT).as_posix(), ledger.file_sha256(path)]
-            for path in sorted(PROJECT.rglob("*"))
-            if path.suffix in {".sql", ".yml", ".csv"} and not {"target", "logs"} & set(path.parts)
-        ]
         return ledger.fingerprint(
             {
                 "as_of": self.as_of,
                 "partitions": [[part.feed, part.ds, part.sha256] for part in parts],
-                "project": project,
+                "project": project_files(),
                 "store": self.store.model_dump(mode="json"),
                 "settings": [
                     self.settings.return_window_days,
@@ -241,6 +244,15 @@ class Warehouse:
         for folder in self.home.snapshots.iterdir():
             if folder.is_dir() and folder.name not in kept:
                 shutil.rmtree(folder)
+
+
+def project_files() -> list[list[str]]:
+    """Name and SHA-256 of every file of the dbt project, by name."""
+    return [
+        [path.relative_to(PROJECT).as_posix(), ledger.file_sha256(path)]
+        for path in sorted(PROJECT.rglob("*"))
+        if path.suffix in {".sql", ".yml", ".csv", ".md"} and not {"target", "logs"} & set(path.parts)
+    ]
 
 
 def forget(home: Home) -> None:
