@@ -15,6 +15,7 @@ from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_personal import erase, rotate_key
 from pipelines.cli_quarantine import quarantine
 from pipelines.cli_sources import sources
+from pipelines.cli_sql import sql
 from pipelines.errors import NightshiftError, UsageError, system_error
 from pipelines.feeds import FEEDS
 from pipelines.home import COMMAND_OWNER, Home
@@ -223,6 +224,7 @@ def show_status(settings: Settings) -> None:
 
 
 cli.add_command(sources)
+cli.add_command(sql)
 cli.add_command(rotate_key)
 cli.add_command(erase)
 

@@ -29,15 +29,13 @@ def run_demo(settings: Settings, scale: float, days: int, seed: int, log: Log) -
         airflow.run([(dag_id, {"first_day": first, "last_day": last}) for dag_id in INGESTIONS])
         airflow.run([("training", {"as_of": last})])
         airflow.run([("nightly", {"as_of": last})])
-    query = (
-        f"duckdb.connect('{home.published}/warehouse.duckdb', read_only=True).sql('from marts.mart_sales_daily').show()"
-    )
     return "\n".join(
         [
             f"done in {time.monotonic() - began:.0f} s",
             status.summary(settings),
             "look further:",
-            f'  .venv/bin/python -c "import duckdb; {query}"',
+            f'  .venv/bin/nightshift sql --home {settings.home} "from marts.mart_sales_daily"',
+            f"  {home.published}/dbt_docs/index.html",
             f"  .venv/bin/mlflow ui --host 127.0.0.1 --backend-store-uri {settings.mlflow_tracking_uri}",
             "  make up   (the Airflow and MLflow pages)",
         ]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import ledger, nights, rewriting, warehouse
+from pipelines import published as publishing
 from pipelines.erased_deliveries import erase_spool, search_landing, shared_columns
 from pipelines.erased_files import ErasedFiles
 from pipelines.erased_person import suppress
@@ -126,7 +127,7 @@ def _clean(
 def _rebuild(home: Home, settings: Settings, owner: str, receipt: Receipt, log: Log) -> None:
     """The warehouse of the day it held, and what of that day had left, and the same for the published day."""
     built = max((event["as_of"] for event in ledger.events(home, "builds")), default=None)
-    published = ledger.latest(home, "publishes")
+    published = publishing.newest_event(home)
     days = [built] if built else []
     if published and published["as_of"] not in days:
         days.append(published["as_of"])
@@ -139,9 +140,9 @@ def _rebuild(home: Home, settings: Settings, owner: str, receipt: Receipt, log: 
             nights.export(settings, as_of, owner, log)
         if published and published["as_of"] == day:
             nights.publish(settings, as_of, owner, log)
-            warehouse.forget_published_before(home)
             receipt.published = day
         receipt.rebuilt.append(day)
+    publishing.forget_all_but_newest(home)
 
 
 def _unreproducible(home: Home, first_day: str | None, rebuilt: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines import data_docs, exports, ledger, quality, rewriting
+from pipelines import data_docs, dbt_docs, exports, ledger, published, quality, rewriting
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
 from pipelines import training as training_step
@@ -19,7 +19,7 @@ from pipelines.ingest import LoadReport
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
 from pipelines.spool import delivered_days
-from pipelines.warehouse import EXPORT_MODELS, Warehouse
+from pipelines.warehouse import EXPORT_MODELS, BuildState, Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +128,7 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
 
 
 def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:
-    """Swap in what analysts read, and the pages of the checks; a day before the published one is left out, and said."""
+    """Swap in what analysts read, and its pages; a day before those kept is left out, and said."""
     with _step(settings, "publish", as_of, owner) as home:
         _publish_warehouse(home, settings, as_of, log)
         data_docs.publish(home, log)
@@ -138,26 +138,47 @@ def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) ->
     sources = load_sources(settings.sources_file)
     warehouse = Warehouse(home, settings, sources.store, as_of)
     state = warehouse.built()
-    last = ledger.latest(home, "publishes")
-    if last and last["as_of"] > str(as_of):
-        log(f"published stays at {last['as_of']}: {as_of} is an earlier day; its exports are in {home.exports}")
+    last = published.newest_event(home)
+    is_newest = last is None or last["as_of"] <= str(as_of)
+    if last and not is_newest and not published.is_kept(home, as_of, settings.keep_published):
+        log(
+            f"published stays at {last['as_of']}: {as_of} is before the {settings.keep_published} days that are kept; "
+            f"its exports are in {home.exports}"
+        )
         return
     manifests = [path.read_text() for path in sorted(home.exports.glob(f"*/v*/as_of={as_of}/manifest.json"))]
-    fingerprint = ledger.fingerprint([state.inputs, manifests])
-    if last and last["fingerprint"] == fingerprint and (home.published / "warehouse.duckdb").exists():
-        log(f"published: unchanged, {home.published / 'warehouse.duckdb'}")
-        return
+    fingerprint = ledger.fingerprint([state.inputs, manifests, settings.publish_customers])
+    paths = [published.newest(home), published.of_day(home, as_of)] if is_newest else [published.of_day(home, as_of)]
+    if all(path.exists() for path in paths) and fingerprint == _published_fingerprint(home, as_of):
+        log(f"published: unchanged, {paths[0]}")
+    else:
+        warehouse.publish(_facts(settings, sources, state, as_of), is_newest, log)
+        ledger.append(home, "publishes", {"as_of": str(as_of), "fingerprint": fingerprint})
+    if is_newest and not settings.publish_customers:
+        published.forget_with_customers(home)
+    published.prune(home, settings.keep_published)
+    if is_newest:
+        dbt_docs.publish(warehouse, MODELS, log)
+
+
+def _published_fingerprint(home: Home, as_of: date) -> str | None:
+    """What the newest publish of a day was made of."""
+    made = [event["fingerprint"] for event in ledger.events(home, "publishes") if event["as_of"] == str(as_of)]
+    return made[-1] if made else None
+
+
+def _facts(settings: Settings, sources: Sources, state: BuildState, as_of: date) -> dict[str, str]:
+    """What the table `meta` says beside the rows of each table."""
     late = missing_feeds(settings, as_of)
-    facts = {
+    return {
         "as_of": str(as_of),
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "completeness": f"partial, late: {', '.join(late)}" if late else "complete",
+        "customers": "included" if settings.publish_customers else published.CUSTOMERS_LEFT_OUT,
         "inputs": state.inputs,
         "snapshot": state.snapshot,
         "store": sources.store.name,
     }
-    warehouse.publish(facts, log)
-    ledger.append(home, "publishes", {"as_of": str(as_of), "fingerprint": fingerprint})
 
 
 def release(settings: Settings, owner: str) -> None:

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     ] = 0.01
     quarantine_max_rows: Annotated[int, Field(ge=0, description="... and more rows than this")] = 20
     keep_snapshots: Annotated[int, Field(ge=1, description="feature snapshots kept, newest first")] = 5
+    keep_published: Annotated[int, Field(ge=1, description="days whose published warehouse is kept, newest first")] = 3
+    publish_customers: Annotated[
+        bool, Field(description="whether rows and ids of single customers and visitors are published")
+    ] = True
     lease_minutes: Annotated[
         float, Field(gt=0, description="a night that has not stirred for this long loses the home")
     ] = 30

@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from pipelines import ledger, nights, orphans
+from pipelines import freshness, ledger, nights, orphans
 from pipelines.erasure import is_pending
 from pipelines.feeds import FEEDS
 from pipelines.findings import recent_findings
@@ -33,41 +29,25 @@ def report(settings: Settings) -> str:
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
     loaded = {feed: list(ledger.partitions(home, feed).values()) for feed in FEEDS}
-    table = _feed_table({feed: loaded[feed] for feed in sources.feeds})
-    sections = [f"home: {home.root}", _render(table), _quarantine_line(loaded), *recent_findings(home)]
+    sections = [
+        f"home: {home.root}",
+        freshness.feed_lines(sources, loaded),
+        _quarantine_line(loaded),
+        *recent_findings(home),
+    ]
     if off := nights.switched_off(sources):
         sections.append(f"off for want of feeds: {'; '.join(off)}")
-    sections += [_build_line(home), *_orphan_lines(home), *(_export_line(latest) for latest in _latest_exports(home))]
+    sections += [
+        _build_line(home),
+        *_orphan_lines(home),
+        freshness.published_lines(home, settings),
+        *(_export_line(latest) for latest in _latest_exports(home)),
+    ]
     sections.append(_champion_line(home))
     sections += _failures(home)
     if is_pending(home):
         sections.append("erasure: one broke off; run it again: nightshift erase --customer, with the same id")
     return "\n".join(section for section in sections if section)
-
-
-def _feed_table(loaded: Mapping[str, Sequence[ledger.Partition]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("feed", "days", "first", "last", "loaded at (UTC)"):
-        table.add_column(name, no_wrap=True)
-    for name in ("rows", "duplicate", "quarantined"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for feed, parts in loaded.items():
-        if not parts:
-            table.add_row(feed, "0", "-", "-", "never", "0", "0", "0")
-            continue
-        sums = [
-            sum(getattr(part, name) for part in parts) for name in ("rows_loaded", "rows_duplicate", "rows_quarantined")
-        ]
-        loaded_at = max(part.loaded_at for part in parts)[:16].replace("T", " ")
-        days = f"{len(parts):,}"
-        table.add_row(feed, days, str(parts[0].ds), str(parts[-1].ds), loaded_at, *(f"{count:,}" for count in sums))
-    return table
-
-
-def _render(table: Table) -> str:
-    text = StringIO()
-    Console(file=text, width=120).print(table)
-    return text.getvalue().rstrip()
 
 
 def _quarantine_line(loaded: Mapping[str, Sequence[ledger.Partition]]) -> str:
@@ -76,11 +56,10 @@ def _quarantine_line(loaded: Mapping[str, Sequence[ledger.Partition]]) -> str:
 
 
 def _build_line(home: Home) -> str:
-    build, publish = ledger.latest(home, "builds"), ledger.latest(home, "publishes")
+    build = ledger.latest(home, "builds")
     if build is None:
         return "warehouse: not built yet; run: nightshift build"
-    published = f"published as of {publish['as_of']}" if publish else "not published yet"
-    return f"warehouse: built as of {build['as_of']}, snapshot {build['snapshot']}; {published}"
+    return f"warehouse: built as of {build['as_of']}, snapshot {build['snapshot']}"
 
 
 def _orphan_lines(home: Home) -> list[str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import ledger, orphans
+from pipelines import audience, ledger, orphans, published
+from pipelines.audience import LeftOut
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError
 from pipelines.feeds import DATE, FEEDS, LINEAGE_COLUMNS, Column, Feed
@@ -93,8 +94,7 @@ class Warehouse:
         return state
 
     def dbt(self, command: Sequence[str], present: Sequence[str], predictions: Mapping[str, Path]) -> None:
-        """Run dbt in a process of its own, since dbt in this one would keep DuckDB's lock."""
-        folder = self.home.root / "dbt"
+        """Run dbt on what is loaded of the feeds that are present, and on predictions by model."""
         variables = {
             "as_of": str(self.as_of),
             "timezone": self.store.timezone,
@@ -107,16 +107,25 @@ class Warehouse:
             "raw": {feed: self._raw_relation(FEEDS[feed], feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
         }
+        self._run_dbt(command, variables, self.home.root / "dbt" / "target")
+
+    def draw_docs(self, models: Sequence[str]) -> Path:
+        """Let dbt draw its page of the project, where inputs bear their names; returns the page, `target` beside it."""
+        variables = {
+            "feeds": list(FEEDS),
+            "raw": {feed: f"raw.{feed}" for feed in FEEDS},
+            "predictions": {model: f"predictions.{model}" for model in models},
+        }
+        target = self.home.root / "dbt" / "docs"
+        self._run_dbt(["docs", "generate", "--static"], variables, target)
+        return target / "static_index.html"
+
+    def _run_dbt(self, command: Sequence[str], variables: Mapping[str, object], target: Path) -> None:
+        """In a process of its own, since dbt in this one would keep DuckDB's lock."""
+        folder = self.home.root / "dbt"
         arguments = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *command]
-        arguments += [
-            "--project-dir",
-            str(PROJECT),
-            "--profiles-dir",
-            str(PROJECT),
-            "--vars",
-            json.dumps(variables),
-        ]
-        arguments += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+        arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", json.dumps(variables)]
+        arguments += ["--target-path", str(target), "--log-path", str(folder / "logs")]
         environment = self.settings.child_environment(
             {
                 "NIGHTSHIFT_WAREHOUSE": str(self.path),
@@ -127,7 +136,7 @@ class Warehouse:
             has_key=False,
         )
         folder.mkdir(exist_ok=True)
-        results = folder / "target" / "run_results.json"
+        results = target / "run_results.json"
         results.unlink(missing_ok=True)
         done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
         (folder / "last_build.log").write_text(done.stdout + done.stderr)
@@ -142,19 +151,22 @@ class Warehouse:
             connection.execute(f"set memory_limit = {literal(self.settings.memory_limit)}")
             yield connection
 
-    def publish(self, facts: Mapping[str, str], log: Log) -> Path:
+    def publish(self, facts: Mapping[str, str], is_newest: bool, log: Log) -> Path:
         """Swap a copy of marts, features and exports into `published/`; readers keep the file they opened."""
-        target = self.home.published / "warehouse.duckdb"
-        beside = self.home.published / ".warehouse.duckdb.tmp"
+        hidden = LeftOut()
+        if not self.settings.publish_customers:
+            hidden = audience.customers(self.home.root / "dbt" / "target" / "manifest.json")
+        beside = published.being_written(published.newest(self.home))
         beside.unlink(missing_ok=True)
         with duckdb.connect(str(beside)) as connection:
             connection.execute(f"attach {literal(str(self.path))} as built (read_only)")
-            counts = {name: _copy_table(connection, name) for name in _published_tables(connection)}
+            tables = [table for table in _built_tables(connection) if table not in hidden.tables]
+            counts = {table: _copy_table(connection, table, hidden.columns.get(table, ())) for table in tables}
             _write_meta(connection, facts, counts)
             connection.execute("detach built")
             connection.execute("checkpoint")
         beside.chmod(0o400)
-        move_durably(beside, target)
+        target = published.place(self.home, beside, self.as_of, is_newest)
         log(f"published: {len(counts)} tables, {sum(counts.values()):,} rows in {target}")
         return target
 
@@ -176,16 +188,11 @@ class Warehouse:
                 )
 
     def _inputs(self, parts: Sequence[ledger.Partition]) -> str:
-        project = [
-            [path.relative_to(PROJECT).as_posix(), ledger.file_sha256(path)]
-            for path in sorted(PROJECT.rglob("*"))
-            if path.suffix in {".sql", ".yml", ".csv"} and not {"target", "logs"} & set(path.parts)
-        ]
         return ledger.fingerprint(
             {
                 "as_of": self.as_of,
                 "partitions": [[part.feed, part.ds, part.sha256] for part in parts],
-                "project": project,
+                "project": project_files(),
                 "store": self.store.model_dump(mode="json"),
                 "settings": [
                     self.settings.return_window_days,
@@ -239,6 +246,15 @@ class Warehouse:
                 shutil.rmtree(folder)
 
 
+def project_files() -> list[list[str]]:
+    """Name and SHA-256 of every file of the dbt project, by name."""
+    return [
+        [path.relative_to(PROJECT).as_posix(), ledger.file_sha256(path)]
+        for path in sorted(PROJECT.rglob("*"))
+        if path.suffix in {".sql", ".yml", ".csv", ".md"} and not {"target", "logs"} & set(path.parts)
+    ]
+
+
 def forget(home: Home) -> None:
     """Remove every warehouse and what dbt left beside: the free blocks of a database file keep what was deleted."""
     for path in home.root.glob("warehouse*"):
@@ -247,13 +263,6 @@ def forget(home: Home) -> None:
         else:
             path.unlink()
     shutil.rmtree(home.root / "dbt", ignore_errors=True)
-
-
-def forget_published_before(home: Home) -> None:
-    """Remove all published databases but the newest, also one that a killed publish left half written."""
-    for path in home.published.rglob("*.duckdb*"):
-        if path != home.published / "warehouse.duckdb":
-            path.unlink()
 
 
 def _state_file(warehouse: Path) -> Path:
@@ -277,7 +286,7 @@ def _dbt_failure(results: Path, log: Path) -> str:
     return f"dbt build failed: {what}{more}; the whole output is in {log}"
 
 
-def _published_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+def _built_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     schemas = ", ".join(literal(name) for name in PUBLISHED_SCHEMAS)
     return connection.execute(
         "select schema_name, table_name from duckdb_tables() "
@@ -285,11 +294,12 @@ def _published_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, 
     ).fetchall()
 
 
-def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str]) -> int:
-    """Copy one table with its comments; returns its number of rows."""
+def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str], hidden: Sequence[str]) -> int:
+    """Copy one table with its comments, without its `hidden` columns; returns its number of rows."""
     table = ".".join(identifier(part) for part in name)
     connection.execute(f"create schema if not exists {identifier(name[0])}")
-    connection.execute(f"create table {table} as from built.{table}")
+    without = f" exclude ({', '.join(map(identifier, hidden))})" if hidden else ""
+    connection.execute(f"create table {table} as select *{without} from built.{table}")
     comments = connection.execute(
         "select NULL, comment from duckdb_tables() where (database_name, schema_name, table_name) = ('built', $1, $2) "
         "union all select column_name, comment from duckdb_columns() "
@@ -297,7 +307,7 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str]) ->
         name,
     ).fetchall()
     for column, comment in comments:
-        if comment:
+        if comment and column not in hidden:
             target = f"column {table}.{identifier(column)}" if column else f"table {table}"
             connection.execute(f"comment on {target} is {literal(comment)}")
     row = connection.execute(f"select count(*) from {table}").fetchone()

@@ -227,3 +227,24 @@ def test_every_unit_test_is_a_sentence(manifest: Node) -> None:
     tests = manifest["unit_tests"].values()
     assert tests
     assert [test["name"] for test in tests if not test["description"].strip().endswith(".")] == []
+
+
+def test_what_names_a_person_is_marked(manifest: Node) -> None:
+    """A column that may hold a customer's or visitor's id is left out for a wider audience, alone or with its table."""
+    names = r"(customer|visitor|session|cart)_(id|key)|referenced_id|(email|phone)(_hash)?"
+    bare = [
+        f"{model['name']}.{name}"
+        for model in _models(manifest)
+        if model["schema"] in CONTRACTED and model["config"]["meta"].get("holds") != "customers"
+        for name, column in model["columns"].items()
+        if re.fullmatch(names, name) and column["config"]["meta"].get("holds") != "customers"
+    ]
+    assert bare == []
+    marked = [m["name"] for m in _models(manifest) if m["config"]["meta"].get("holds") == "customers"]
+    assert sorted(marked) == [
+        "dim_customer",
+        "fct_carts",
+        "fct_sessions",
+        "mart_customer_rfm",
+        "mart_returns_customers",
+    ]
