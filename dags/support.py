@@ -83,10 +83,11 @@ class Night:
 def night() -> Iterator[Night]:
     """The night that the running task belongs to.
 
-    A `NightshiftError` inside fails the task without retry: data, a check or a setting is at fault, and the
-    next attempt would only say it again. A home that another night holds is worth another attempt.
+    A `NightshiftError` inside fails the task without retry: data or a setting is at fault, and the next attempt would
+    only say it again. A home that another night holds is worth another attempt, and so is a check: the calendar that
+    calls the day closed may be on its way in another task.
     """
-    from pipelines.errors import HomeBusyError, NightshiftError
+    from pipelines.errors import CheckFailedError, HomeBusyError, NightshiftError
     from pipelines.settings import Settings
 
     context = get_current_context()
@@ -102,7 +103,7 @@ def night() -> Iterator[Night]:
             owner=f"airflow {run.dag_id} {run.run_id}",
             is_scheduled=not asked,
         )
-    except HomeBusyError:
+    except (HomeBusyError, CheckFailedError):
         raise
     except NightshiftError as error:
         raise AirflowFailException(str(error)) from error

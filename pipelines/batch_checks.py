@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pipelines import batch_profile, ledger, quality
 from pipelines.batch_measures import Measure, measures, worth_judging
 from pipelines.batch_profile import Profile
+from pipelines.errors import CheckFailedError
 from pipelines.feeds import Feed
 from pipelines.findings import CRITICAL, Finding
 from pipelines.home import Home
-from pipelines.quality import CheckFailedError
 from pipelines.store_calendar import closed_days
 
 if TYPE_CHECKING:
@@ -40,13 +40,31 @@ def check_batch(
     feed = batch.feed
     days = _profiles(batch, counts)
     found = _find(home, feed, days, set(days) if batch.source.is_bulk else set(running), accept)
-    if critical := [finding for finding in found if finding.severity == CRITICAL and not accept]:
-        raise CheckFailedError(_stopped(feed, critical, counts, batch.source.is_bulk))
+    accepted = _accepted(home, feed)
+    new = [
+        finding for finding in found if finding.severity == CRITICAL and (finding.ds, finding.measure) not in accepted
+    ]
+    if new and not accept:
+        raise CheckFailedError(_stopped(feed, new, counts, batch.source.is_bulk))
     _tell(feed, found, log)
     kept: dict[str, dict[str, Any]] = {str(ds): {"profile": day} for ds, day in days.items()}
     for finding in found:
-        kept[finding.ds].setdefault("findings", []).append({**asdict(finding), "is_accepted": accept})
+        is_accepted = accept or (finding.ds, finding.measure) in accepted
+        kept[finding.ds].setdefault("findings", []).append({**asdict(finding), "is_accepted": is_accepted})
     return kept
+
+
+def _accepted(home: Home, feed: Feed) -> set[tuple[str, str]]:
+    """The day and measure of what was accepted when the day was last loaded: a new mapping need not ask again."""
+    entries = {
+        entry["ds"]: entry for event in ledger.events(home, f"loads/{feed.name}") for entry in event["partitions"]
+    }
+    return {
+        (finding["ds"], finding["measure"])
+        for entry in entries.values()
+        for finding in entry.get("findings", ())
+        if finding["is_accepted"]
+    }
 
 
 def _profiles(batch: Batch, counts: Sequence[DayCounts]) -> dict[date, Profile]:
@@ -119,7 +137,8 @@ def _findings(results: Sequence[dict[str, Any]], measured: Measured) -> list[Fin
 
 def _stopped(feed: Feed, critical: Sequence[Finding], counts: Sequence[DayCounts], is_bulk: bool) -> str:
     first, last = counts[0].ds, counts[-1].ds
-    span = "" if is_bulk else f" --from {first} --to {last}"
+    days = sorted(finding.ds for finding in critical)
+    span = "" if is_bulk else f" --from {days[0]} --to {days[-1]}"
     more = f" and {len(critical) - 1} more" if len(critical) > 1 else ""
     is_or_are = "is" if first == last else "are"
     return (

@@ -27,6 +27,8 @@ EMPTY: Profile = {"rows": 0}
 # A column with more values than this is no category; the rest of its rows go without a name.
 _VALUES_KEPT = 20
 _VALUE_LENGTH = 40
+# Of free text a value is named only when so many rows have it that it is nobody's.
+_SHARED_BY = 100
 _EXACT = (INTEGER, MONEY, QUANTITY, UNIT_PRICE)
 
 
@@ -34,7 +36,7 @@ def profile(batch: Batch) -> dict[date, Profile]:
     """The summary of every day that has a row about to be loaded; the others have the `EMPTY` one."""
     days = {row["ds"]: row for row in _totals(batch)}
     for column in categories(batch.feed):
-        for ds, value, rows in batch.connection.execute(_counted(batch.feed, identifier(column.name))).fetchall():
+        for ds, value, rows in batch.connection.execute(_counted(batch.feed, column)).fetchall():
             days[ds]["values"].setdefault(column.name, {})[value] = rows
     if batch.feed.instants:
         for ds, hours, rows in batch.connection.execute(_hours(batch.feed)).fetchall():
@@ -126,15 +128,23 @@ def _content(feed: Feed) -> str:
     return f"bit_xor(hash({', '.join(identifier(name) for name in names)}))"
 
 
-def _counted(feed: Feed, column: str) -> str:
-    """Rows by day and value; past the most frequent values they are counted together, under no name."""
+def _counted(feed: Feed, category: Column) -> str:
+    """Rows by day and value; past the most frequent values they are counted together, under no name.
+
+    So is what few rows share in a column of free text, since the ledger keeps the names.
+    """
+    column = identifier(category.name)
+    fewest = _SHARED_BY if category.is_free_text else 1
     return f"""
         with counted as (
             select ds, {column} as value, count(*) as rows from {_rows(feed)} and {column} is not null group by all
         ),
-        placed as (select *, row_number() over (partition by ds order by rows desc, value) as place from counted)
-        select ds, case when place <= {_VALUES_KEPT} then left(value::VARCHAR, {_VALUE_LENGTH}) else '' end as named,
-            sum(rows)::BIGINT
+        placed as (
+            select *, row_number() over (partition by ds order by rows desc, value) <= {_VALUES_KEPT} as is_kept
+            from counted
+        )
+        select ds, case when is_kept and rows >= {fewest} then left(value::VARCHAR, {_VALUE_LENGTH}) else '' end
+            as named, sum(rows)::BIGINT
         from placed group by all
     """
 

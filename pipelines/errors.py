@@ -18,6 +18,10 @@ class HomeBusyError(NightshiftError):
     """Another night holds the home; the same call can succeed later."""
 
 
+class CheckFailedError(NightshiftError):
+    """A batch does not look like one; the message names the expectation, what was observed and where to look."""
+
+
 class UsageError(NightshiftError):
     """The command or a setting was given wrongly (exit status 2)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -31,12 +31,13 @@ class Finding:
 
 
 def recent_findings(home: Home) -> list[str]:
-    """A line for each feed with a finding in the week up to its newest day, or whose last load was stopped."""
+    """A line for each feed with a day that was stopped and is not loaded since, or with a finding in its last week."""
     lines = []
-    checks = {event["suite"]: event for event in ledger.events(home, "checks")}
+    checks = list(ledger.events(home, "checks"))
     for feed in FEEDS:
-        if stopped := _stopped(home, feed, checks.get(f"raw_{feed}")):
-            lines.append(f"checks: {feed} not loaded, {_told(stopped[0])}")
+        if stopped := _stopped(home, feed, [check for check in checks if check["suite"] == f"raw_{feed}"]):
+            more = f" and {len(stopped) - 1} days more" if len(stopped) > 1 else ""
+            lines.append(f"checks: {feed} not loaded, {_told(stopped[0])}{more}")
         elif found := list(_loaded(home, feed)):
             days = len({finding["ds"] for finding in found})
             accepted = ", accepted" if any(finding["is_accepted"] for finding in found) else ""
@@ -57,11 +58,13 @@ def _loaded(home: Home, feed: str) -> Iterator[Mapping[str, Any]]:
             yield from entries[ds].get("findings", ())
 
 
-def _stopped(home: Home, feed: str, check: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """The critical findings of the feed's newest check, if nothing of it was loaded since."""
-    # Earlier versions kept no findings.
-    found = check.get("findings", ()) if check else ()
-    load = ledger.latest(home, f"loads/{feed}")
-    if check is None or not found or check["is_accepted"] or (load and load["recorded_at"] > check["recorded_at"]):
-        return []
-    return [finding for finding in found if finding["severity"] == CRITICAL]
+def _stopped(home: Home, feed: str, checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of each day that a check stopped its first critical finding, unless the day was loaded since."""
+    stopped: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for check in checks:
+        # Earlier versions kept no findings.
+        for finding in reversed(() if check["is_accepted"] else check.get("findings", ())):
+            if finding["severity"] == CRITICAL:
+                stopped[finding["ds"]] = check["recorded_at"], finding
+    loaded = {str(ds): part.loaded_at for ds, part in ledger.partitions(home, feed).items()}
+    return [finding for ds, (at, finding) in sorted(stopped.items()) if loaded.get(ds, "") < at]

@@ -105,8 +105,10 @@ def sift(
         else:
             complete.append(replace(delivery, marker=marker))
     if rule.declares == "rows":
-        without_file = markers.keys() - {delivery.ds for delivery in found} - {None}
-        complete += [Delivery(ds, (), markers[ds]) for ds in without_file if _declared_rows(markers[ds]) == 0]
+        for ds in markers.keys() - {delivery.ds for delivery in found} - {None}:
+            is_stable = now - markers[ds].changed_at >= (rule.stable_seconds or 0)
+            if is_stable and _declared_rows(markers[ds]) == 0:
+                complete.append(Delivery(ds, (), markers[ds]))
     return Found(sorted(complete, key=lambda delivery: str(delivery.ds)), waiting)
 
 

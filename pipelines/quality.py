@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import ledger
-from pipelines.errors import NightshiftError
+from pipelines.errors import CheckFailedError
 from pipelines.home import Home, write_atomically
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ SUITES = Path(__file__).parent.parent / "expectations"
 # What the pages show of each suite, a week of nights; the ledger remembers all.
 RESULTS_KEPT = 7
 TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
-
-
-class CheckFailedError(NightshiftError):
-    """A batch does not look like one; the message names the expectation, what was observed and where to look."""
 
 
 def check(home: Home, suite_name: str, frame: pd.DataFrame, where: str) -> None:

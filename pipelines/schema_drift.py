@@ -13,6 +13,9 @@ from pipelines.masking import mask, shown
 from pipelines.sources import Source
 from pipelines.whole_files import DeliveredFile
 
+# Lines of JSON may have any keys, a person's address among them: no more than this are remembered, and those masked.
+_MOST_COLUMNS = 1_000
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -33,15 +36,16 @@ def drift(feed: Feed, source: Source, files: Sequence[DeliveredFile], last_load:
     Raises `UsageError` for a file without a column that a required contract column or `where` reads.
     """
     last = last_load or {}
-    known = dict.fromkeys(last.get("columns") or (files[0].columns if files else ()))
+    known = dict.fromkeys(last.get("columns") or (_masked(files[0].columns) if files else ()))
     absent, notes = dict.fromkeys(last.get("absent_columns", ())), []
     missing: dict[str, None] = {}
     read = {name.lower() for name in source.referenced_columns(feed.name)}
     for file in files:
-        for name in file.columns:
-            if name not in known and name.lower() not in read:
-                notes.append(f"{feed.name}: new column {mask(name)!r} in {file.path.name}, not read by the mapping")
-        known |= dict.fromkeys(file.columns)
+        for name in _masked(file.columns):
+            if name not in known and len(known) < _MOST_COLUMNS and name.lower() not in read:
+                notes.append(f"{feed.name}: new column {name!r} in {file.path.name}, not read by the mapping")
+            if len(known) < _MOST_COLUMNS:
+                known[name] = None
         for name in absent_columns(feed, source, file):
             if name == TOMBSTONE and not source.select and name not in known:
                 continue
@@ -50,6 +54,10 @@ def drift(feed: Feed, source: Source, files: Sequence[DeliveredFile], last_load:
                 notes.append(f"{feed.name}: no column {name!r} in {file.path.name}; {filled} filled with null")
             missing[name] = None
     return Drift(list(known), list(missing if files else absent), notes)
+
+
+def _masked(names: Iterable[str]) -> list[str]:
+    return [mask(name) for name in names]
 
 
 def absent_columns(feed: Feed, source: Source, file: DeliveredFile) -> list[str]:

@@ -13,7 +13,7 @@ _TOLD_AHEAD = timedelta(days=366)
 
 
 def closed_days(home: Home, first: date, last: date) -> set[date]:
-    """The days from `first` to `last` on which the store was open nowhere, as last told; none without a calendar."""
+    """The days from `first` to `last` on which the whole store was closed, as last told; none without a calendar."""
     paths = [
         str(path)
         for path in sorted((home.raw / "calendar").glob("ds=*/data.parquet"))
@@ -24,10 +24,10 @@ def closed_days(home: Home, first: date, last: date) -> set[date]:
     select = """
         with told as (
             select date, is_open from read_parquet($paths, hive_partitioning=true, hive_types={'ds': DATE})
-            where date between $first and $last
-            qualify row_number() over (partition by date, location_id order by ds desc) = 1
+            where date between $first and $last and location_id is null
+            qualify row_number() over (partition by date order by ds desc) = 1
         )
-        select date from told group by date having not bool_or(is_open)
+        select date from told where not is_open
     """
     with duckdb.connect() as connection:
         rows = connection.execute(select, {"paths": paths, "first": first, "last": last}).fetchall()

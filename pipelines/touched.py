@@ -7,7 +7,7 @@ the tombstone itself is taken back. What is not loaded yet cannot be known; it t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -30,31 +30,52 @@ def touched_dates(
     touched = {day: set[str]() for day in days}
     replaced = ""
     for day in days:
-        path = raw / f"ds={day}" / "data.parquet"
-        if day in held and path.exists() and ledger.file_sha256(path) == held[day].sha256:
-            replaced += f" union all by name select DATE '{day}' as ds, * from {_read(path)}"
+        if path := _intact(raw, held, day):
+            replaced += f" union all by name select DATE '{day}' as ds, * from {_read([path])}"
         elif day in held:
             touched[day].update(held[day].touched)
     # The columns that are read here stand in `accepted`; a partition of an older contract may lack some.
     connection.execute(f"create temp view touching as from accepted{replaced}")
-    for ds, business_date in connection.execute(
-        f"select distinct ds, business_date from touching {_of_deleted(connection, feed, raw)}"
-    ).fetchall():
+    for ds, business_date in connection.execute("select distinct ds, business_date from touching").fetchall():
         touched[ds].add(str(business_date))
+    if feed.has_tombstones and held:
+        _add_deleted(connection, feed, raw, held, touched)
     return {day: sorted(dates) for day, dates in touched.items()}
 
 
-def _of_deleted(connection: duckdb.DuckDBPyConnection, feed: Feed, raw: Path) -> str:
-    """The dates of what tombstones delete; history is read only if there are any."""
-    if not feed.has_tombstones or not any(raw.glob("ds=*/data.parquet")):
-        return ""
+def _add_deleted(
+    connection: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    raw: Path,
+    held: Mapping[date, Partition],
+    touched: Mapping[date, set[str]],
+) -> None:
+    """The dates of what tombstones delete; history is read only if there are any.
+
+    What a damaged partition holds of their keys is not known, so all its dates are theirs.
+    """
     (key,) = (identifier(name) for name in feed.key)
     connection.execute(f"create temp table deleted as select distinct ds, {key} from touching where {TOMBSTONE}")
-    if connection.execute("select count(*) from deleted").fetchall() == [(0,)]:
-        return ""
-    held = f"(select {key}, business_date from {_read(raw / 'ds=*' / 'data.parquet')})"
-    return f"union select deleted.ds, held.business_date from {held} as held join deleted using ({key})"
+    days = [ds for (ds,) in connection.execute("select distinct ds from deleted").fetchall()]
+    if not days:
+        return
+    intact = {day: path for day in held if (path := _intact(raw, held, day))}
+    for ds in days:
+        touched[ds].update(day for damaged in held.keys() - intact.keys() for day in held[damaged].touched)
+    if intact:
+        rows = f"(select {key}, business_date from {_read(intact.values())})"
+        for ds, business_date in connection.execute(
+            f"select distinct deleted.ds, held.business_date from {rows} as held join deleted using ({key})"
+        ).fetchall():
+            touched[ds].add(str(business_date))
 
 
-def _read(path: Path) -> str:
-    return f"read_parquet({literal(str(path))}, hive_partitioning=false)"
+def _intact(raw: Path, held: Mapping[date, Partition], day: date) -> Path | None:
+    path = raw / f"ds={day}" / "data.parquet"
+    is_intact = day in held and path.exists() and ledger.file_sha256(path) == held[day].sha256
+    return path if is_intact else None
+
+
+def _read(paths: Iterable[Path]) -> str:
+    listed = ", ".join(literal(str(path)) for path in paths)
+    return f"read_parquet([{listed}], hive_partitioning=false)"

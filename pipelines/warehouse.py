@@ -205,7 +205,11 @@ class Warehouse:
     def _raw_relation(self, feed: Feed, is_present: bool) -> str:
         if is_present:
             glob = self.home.raw / feed.name / "ds=*" / "data.parquet"
-            return f"read_parquet({literal(str(glob))}, hive_partitioning=true, hive_types={{'ds': DATE}})"
+            # By name: a partition that an earlier contract wrote may lack a column.
+            return (
+                f"read_parquet({literal(str(glob))}, union_by_name=true, hive_partitioning=true, "
+                "hive_types={'ds': DATE})"
+            )
         columns = (*feed.columns, *LINEAGE_COLUMNS, Column("ds", DATE))
         empty = ", ".join(f"NULL::{column.type} as {identifier(column.name)}" for column in columns)
         return f"(select {empty} where false)"

@@ -17,10 +17,10 @@ import pytest
 from shop import Shop, nightshift
 
 from pipelines import ledger, status
+from pipelines.errors import CheckFailedError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.ingest import ingest
-from pipelines.quality import CheckFailedError
 from pipelines.settings import Settings
 from pipelines.simulate import drops, simulate, sources_yml
 from pipelines.simulate.arguments import Arguments

@@ -9,6 +9,7 @@ import pytest
 from shop import Shop, lines
 
 from pipelines import ledger, quality
+from pipelines.errors import CheckFailedError
 from pipelines.findings import recent_findings
 from pipelines.home import Home
 from pipelines.ingest import ingest
@@ -113,21 +114,55 @@ def test_a_day_that_the_calendar_calls_closed_is_not_judged(shop: Shop, is_close
         ingest(shop.settings, ["orders", "calendar"], None, None, lambda line: None)
         assert len(shop.raw("orders", "distinct ds")) == 29
     else:
-        with pytest.raises(quality.CheckFailedError, match=f"orders {last}: 0 rows, usually 120 on such a day"):
+        with pytest.raises(CheckFailedError, match=f"orders {last}: 0 rows, usually 120 on such a day"):
             ingest(shop.settings, ["orders", "calendar"], None, None, lambda line: None)
 
 
-def test_of_a_closed_day_the_latest_word_counts_and_one_open_location_is_open(shop: Shop) -> None:
+def test_of_a_closed_day_the_latest_word_counts_and_a_closed_location_closes_no_store(shop: Shop) -> None:
     shop.map(calendar="{uri: 'calendar/{ds}.csv', format: csv}")
     header = "date,location_id,is_open,event"
     shop.deliver("calendar/2024-06-01.csv", lines(header, ["2024-06-10,,false,", "2024-06-11,,false,"]))
     shop.deliver(
-        "calendar/2024-06-02.csv", lines(header, ["2024-06-11,,true,", "2024-06-12,a,false,", "2024-06-12,b,true,"])
+        "calendar/2024-06-02.csv", lines(header, ["2024-06-11,,true,", "2024-06-12,popup,false,", "2024-06-13,,true,"])
     )
     shop.ingest("calendar")
     home = Home(shop.root)
     assert closed_days(home, date(2024, 6, 1), date(2024, 6, 30)) == {date(2024, 6, 10)}
     assert closed_days(home, date(2024, 6, 11), date(2024, 6, 30)) == set()
+
+
+def test_a_stopped_day_is_told_until_it_is_loaded_and_an_accepted_one_is_not_asked_for_again(shop: Shop) -> None:
+    shop.map(orders="{uri: 'orders/{ds}.csv', format: csv}")
+    last = _deliver_weeks(shop, 30, 120, last_rows=0)
+    shop.ingest("orders", last=last - timedelta(days=1))
+    with pytest.raises(CheckFailedError) as stopped:
+        shop.ingest("orders")
+    assert f"nightshift ingest orders --from {last} --to {last} --accept-checks" in str(stopped.value)
+    # The next day loads; the hole before it is still told.
+    after = last + timedelta(days=1)
+    orders = [f"N{row},{after}T08:00:00Z,placed,GBP,,web," for row in range(120)]
+    shop.deliver(f"orders/{after}.csv", lines(HEADER, orders))
+    shop.ingest("orders", first=after, last=after)
+    home = Home(shop.root)
+    assert [line.split(",")[0] for line in recent_findings(home)] == ["checks: orders not loaded"]
+    assert f"{last}: 0 rows" in recent_findings(home)[0]
+    # Accepted once, the day is loaded anew without being asked for again.
+    ingest(shop.settings, ["orders"], last, last, lambda line: None, accept_checks=True)
+    assert "accepted" in recent_findings(home)[0]
+    assert shop.ingest("orders", again=True).days == 31
+    assert "accepted" in recent_findings(home)[0]
+
+
+def test_of_free_text_the_ledger_names_only_what_many_rows_share(shop: Shop) -> None:
+    shop.map(events="{uri: 'events/{ds}.csv', format: csv}")
+    header = "event_id,visitor_id,occurred_at,event_type,traffic_source,device"
+    sources = [*["newsletter"] * 100, *["for C-1042"] * 99]
+    rows = [f"E{n},V,2024-07-01T10:00:00Z,search,{source},watch" for n, source in enumerate(sources)]
+    shop.deliver("events/2024-07-01.csv", lines(header, [*rows, "X,V,2024-07-01T10:00:00Z,search,,phone"]))
+    shop.ingest("events")
+    values = _profile(shop, "events")["values"]
+    assert values["traffic_source"] == {"newsletter": 100, "": 99}
+    assert values["device"] == {"watch": 199, "phone": 1}
 
 
 def test_bulk_history_is_judged_by_what_its_days_hold_not_by_how_many_rows(shop: Shop) -> None:
@@ -142,9 +177,7 @@ def test_bulk_history_is_judged_by_what_its_days_hold_not_by_how_many_rows(shop:
     # The same with prices in pence from the last day but one: that is no matter of where the history was cut.
     rows = [row.replace(",20,", ",2000,") if str(days[-2]) in row else row for row in rows]
     shop.deliver("lines.csv", lines(header, rows))
-    with pytest.raises(
-        quality.CheckFailedError, match=rf"{days[-2]}: median unit_price 2,000.00, usually 20.00"
-    ) as caught:
+    with pytest.raises(CheckFailedError, match=rf"{days[-2]}: median unit_price 2,000.00, usually 20.00") as caught:
         shop.ingest("order_lines")
     assert str(caught.value).endswith("nightshift ingest order_lines --accept-checks")
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from pipelines import data_docs, quality
-from pipelines.errors import NightshiftError
+from pipelines.errors import CheckFailedError, NightshiftError
 from pipelines.home import Home
-from pipelines.quality import CheckFailedError, check, validate
+from pipelines.quality import check, validate
 
 
 def _orders(**days: float) -> pd.DataFrame:

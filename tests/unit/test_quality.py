@@ -10,9 +10,10 @@ import pytest
 
 from pipelines import batch_profile, ledger
 from pipelines.batch_measures import measures
+from pipelines.errors import CheckFailedError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
-from pipelines.quality import RESULTS_KEPT, SUITES, CheckFailedError, check, kept_results, read_suite
+from pipelines.quality import RESULTS_KEPT, SUITES, check, kept_results, read_suite
 
 
 def _predictions(rows: int) -> pd.DataFrame:

@@ -185,3 +185,15 @@ def test_a_day_of_tombstones_alone_is_judged_by_no_expectation(shop: Shop) -> No
     header = "order_line_id,order_id,sku,quantity,unit_price,is_deleted"
     shop.deliver("order_lines/2024-07-01.csv", lines(header, ["l1,,,,,true", "l2,,,,,true"]))
     assert shop.ingest("order_lines").rows_loaded == 2
+
+
+def test_a_tombstone_is_loaded_beside_a_damaged_day_whose_dates_it_then_touches(orders: Shop) -> None:
+    _deliver(orders, 1, "o1,2024-06-28,paid,GBP,,", "o2,2024-06-29,paid,GBP,,")
+    _deliver(orders, 2, "o3,2024-07-02,paid,GBP,,")
+    orders.ingest("orders")
+    damaged = orders.root / "raw" / "orders" / "ds=2024-07-01" / "data.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    # Which of its rows o1 was cannot be seen any more: 28 and 29 June belong to the day, and 3 July is the tombstone's.
+    _deliver(orders, 3, "o1,,,,,true")
+    orders.ingest("orders")
+    assert _touched(orders) == ["2024-06-28", "2024-06-29", "2024-07-03"]

@@ -9,7 +9,7 @@ select
     count(*) filter (where not is_bot and has_checkout)::integer as checkout_session_count,
     count(*) filter (where not is_bot and has_purchase)::integer as purchase_session_count,
     {{ conversion_pct() }} as conversion_pct,
-    sum(event_count) filter (where not is_bot)::integer as event_count,
+    coalesce(sum(event_count) filter (where not is_bot), 0)::integer as event_count,
     count(*) filter (where is_bot)::integer as bot_session_count,
     coalesce(sum(event_count) filter (where is_bot), 0)::integer as bot_event_count
 from {{ ref('fct_sessions') }}

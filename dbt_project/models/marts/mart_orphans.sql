@@ -30,6 +30,10 @@ with orphans as (
             select 1 from {{ ref('stg_' ~ reference.refers_to) }} as referenced
             where referenced.{{ reference.by }} = delivered.{{ reference.by }}
         )
+        and not exists (
+            select 1 from {{ ref('stg_deletions') }} as deletions
+            where deletions.feed = '{{ reference.refers_to }}' and deletions.deleted_id = delivered.{{ reference.by }}
+        )
     {%- if reference.feed == 'inventory' %}
     group by sku, location_id
     {%- endif %}
