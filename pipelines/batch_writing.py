@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ from pipelines.batch_judging import REFUSED
 from pipelines.contract_sql import Reason
 from pipelines.delivered_sql import identifier, literal
 from pipelines.feeds import LINEAGE_COLUMNS
+from pipelines.ledger import Partition
 from pipelines.masking import masked_refusal
 from pipelines.touched import touched_dates
 
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE, _DAYS_AT_ONCE = 500_000, 90
 
 
-def write_days(batch: Batch, counts: Sequence[DayCounts]) -> list[dict[str, Any]]:
+def write_days(batch: Batch, counts: Sequence[DayCounts], held: Mapping[date, Partition]) -> list[dict[str, Any]]:
     """Write each day's Parquet and quarantine into staging; returns the ledger's entries, one a day.
 
-    Ordered by key, so that equal rows give equal bytes, whatever other days are in the batch.
+    `held` are the feed's days before the load. Rows are ordered by key, so that equal rows give equal bytes, whatever
+    other days are in the batch.
     """
     columns = ", ".join(identifier(column.name) for column in (*batch.feed.columns, *LINEAGE_COLUMNS))
     # Daily drops lie in the batch day by day; a history may be in any order, and no day should scan all of it.
@@ -35,7 +37,7 @@ def write_days(batch: Batch, counts: Sequence[DayCounts]) -> list[dict[str, Any]
     batch.connection.execute(
         f"create temp {kind} accepted as select ds, {columns} from checked where refusal is null{order}"
     )
-    touched = touched_dates(batch.connection, batch.feed, batch.staging.parent, [day.ds for day in counts])
+    touched = touched_dates(batch.connection, batch.feed, batch.staging.parent, held, [day.ds for day in counts])
     for group in _groups(counts):
         _write_group(batch, group, columns)
     entries = []
@@ -46,7 +48,7 @@ def write_days(batch: Batch, counts: Sequence[DayCounts]) -> list[dict[str, Any]
         if day.rows_quarantined:
             write_quarantine(batch, day.ds)
         sha256 = ledger.file_sha256(path)
-        entries.append({**asdict(day), "ds": str(day.ds), "sha256": sha256, "touched": touched.get(day.ds, [])})
+        entries.append({**asdict(day), "ds": str(day.ds), "sha256": sha256, "touched": touched[day.ds]})
     return entries
 
 

@@ -16,7 +16,7 @@ from pipelines.cli_personal import erase, rotate_key
 from pipelines.cli_quarantine import quarantine
 from pipelines.cli_sources import sources
 from pipelines.cli_sql import sql
-from pipelines.errors import NightshiftError, UsageError
+from pipelines.errors import NightshiftError, UsageError, system_error
 from pipelines.feeds import FEEDS
 from pipelines.home import COMMAND_OWNER, Home
 from pipelines.settings import Settings
@@ -289,5 +289,5 @@ def main() -> None:
         click.echo(f"nightshift: {error}", err=True)
         sys.exit(1)
     except OSError as error:
-        click.echo(f"nightshift: {error.strerror or error}: {error.filename or 'the data home'}", err=True)
+        click.echo(f"nightshift: {system_error(error)}", err=True)
         sys.exit(1)

@@ -47,10 +47,9 @@ def _summary(receipt: Receipt) -> Iterator[str]:
     if not receipt.raw:
         yield "raw: no row names the customer" + (", since an attempt that broke off" if receipt.is_resumed else "")
     yield f"quarantine: texts erased {receipt.quarantine_rows:,}; spool: rows {sum(receipt.spool_rows.values()):,}"
-    yield (
-        f"predictions: rows {sum(receipt.predictions.values()):,}; exports: rows {sum(receipt.exports.values()):,}; "
-        f"snapshots removed {len(receipt.snapshots_removed):,}"
-    )
+    tables, exports = sum(receipt.tables.values()), sum(receipt.exports.values())
+    removed = len(receipt.snapshots_removed)
+    yield f"predictions and decisions: rows {tables:,}; exports: rows {exports:,}; snapshots removed {removed:,}"
     if receipt.rebuilt:
         days = ", ".join(receipt.rebuilt)
         yield f"warehouse: built from nothing for {days}; published {receipt.published or 'nothing'}"

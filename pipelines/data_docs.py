@@ -56,6 +56,9 @@ def publish(home: Home, log: Log) -> None:
     beside = home.published / f".{_SITE}.tmp"
     beside.unlink(missing_ok=True)
     beside.symlink_to(target.relative_to(home.published), target_is_directory=True)
+    if link.is_dir() and not link.is_symlink():
+        # As in a copy of a home for which links were followed.
+        shutil.rmtree(link)
     beside.replace(link)
     for old in sites.iterdir():
         if old != target:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -57,7 +58,7 @@ def plain_json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) 
     """
     names = source.referenced_columns(feed)
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    paths = ", ".join(literal(str(file.path)) for file in files)
+    paths = ", ".join(literal(escape(str(file.path))) for file in files)
     read = (
         f"read_json([{paths}], format='newline_delimited', records=true, filename=true, "
         f"maximum_object_size={_MAX_LINE_BYTES}, compression='uncompressed', columns={{{columns}}})"
@@ -92,6 +93,11 @@ def inner_newlines(file: DeliveredFile, delimiter: str) -> str:
 def one_line(error: duckdb.Error) -> str:
     """What DuckDB says, without the options and remedies that it lists on lines of their own; values masked."""
     return mask(str(error).splitlines()[0])
+
+
+def is_out_of_space(error: duckdb.Error) -> bool:
+    """Whether a disk was full: that of a file being written, or that of what does not fit into memory."""
+    return any(sign in str(error) for sign in ("No space left on device", "max_temp_directory_size"))
 
 
 def mixed_line_ends(error: duckdb.Error) -> str | None:
@@ -130,7 +136,7 @@ def _json_lines(feed: str, source: Source, files: Sequence[DeliveredFile]) -> st
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, feed: str, source: Source, files: Sequence[DeliveredFile]) -> str:
-    paths = ", ".join(literal(str(file.path)) for file in files)
+    paths = ", ".join(literal(escape(str(file.path))) for file in files)
     read = f"read_parquet([{paths}], filename=true, union_by_name=true)"
     names = [row[0] for row in connection.execute(f"describe from {read}").fetchall() if row[0] != "filename"]
     return _select(_struct(feed, source, names), read)
@@ -156,7 +162,7 @@ def _struct(feed: str, source: Source, available: Sequence[str]) -> str:
 
 
 def _read_csv(files: Sequence[DeliveredFile], dialect: str, is_keeping_rejects: bool = True) -> str:
-    paths = ", ".join(literal(str(file.path)) for file in files)
+    paths = ", ".join(literal(escape(str(file.path))) for file in files)
     tables = f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECT_SCANS}', "
     rejects = tables if is_keeping_rejects else ""
     return (

@@ -38,8 +38,23 @@ class Delivery:
 
 def find_deliveries(source: Source, landing: Path, first: date | None, last: date | None) -> list[Delivery]:
     """The deliveries of a feed between two business days, in order; one without a day for bulk history."""
-    files = [path for path in landing.glob(source.uri.replace(DS, "????-??-??")) if path.is_file()]
+    uri = source.uri.replace(DS, "????-??-??")
+    # What `*` finds may be a folder; where a file is named, nothing else may lie.
+    is_named = "*" not in Path(uri).name
+    files = [path for path in landing.glob(uri) if is_named or not path.is_dir()]
+    for path in files:
+        _refuse_no_file(path, landing)
     return deliveries_of(files, source, landing, first, last)
+
+
+def _refuse_no_file(path: Path, landing: Path) -> None:
+    name = path.relative_to(landing).as_posix()
+    if not path.is_file():
+        raise NightshiftError(f"{name}: is a folder, a pipe or a link to nothing; deliver the file itself")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise NightshiftError(f"{name}: its name is no UTF-8; rename it and deliver it again") from None
 
 
 def deliveries_of(

@@ -6,8 +6,10 @@ searched for the id itself, where the id is no everyday word.
 
 from __future__ import annotations
 
+import glob
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,12 +17,12 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from pipelines import suppression
+from pipelines import ledger, suppression
 from pipelines.delivered_sql import identifier, literal
 from pipelines.deliveries import Delivery, find_deliveries
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
-from pipelines.home import Home, move_durably
+from pipelines.home import Home, move_durably, write_atomically
 from pipelines.load_batch import Batch
 from pipelines.personal_data import PersonalDataKey
 from pipelines.settings import Settings
@@ -40,7 +42,7 @@ class Search:
     """Landing files that name the person, and those that could not be read to tell."""
 
     found: set[Path] = field(default_factory=set)
-    unreadable: dict[Path, str] = field(default_factory=dict)
+    unreadable: set[Path] = field(default_factory=set)
 
 
 def search_landing(home: Home, settings: Settings, sources: Sources, key: PersonalDataKey, customer: str) -> Search:
@@ -72,9 +74,9 @@ def _search_deliveries(
     days = {path: delivery.ds for delivery in group for path in delivery.paths}
     try:
         rows = _named_rows(home, settings, feed, source, sources, key, settings.landing_folder, days)
-    except (NightshiftError, duckdb.Error, OSError) as error:
+    except (NightshiftError, duckdb.Error, OSError):
         if len(group) == 1:
-            search.unreadable |= dict.fromkeys(days, type(error).__name__)
+            search.unreadable.update(days)
             return
         for delivery in group:
             _search_deliveries(home, settings, feed, source, sources, key, [delivery], search)
@@ -115,8 +117,9 @@ def _mentions(path: Path, customer: str) -> bool:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
         if is_parquet:
-            select = f"select 1 from read_parquet({literal(str(path))}) as t where contains(to_json(t)::VARCHAR, $id)"
-            return bool(duckdb.execute(f"{select} limit 1", {"id": customer}).fetchall())
+            read = f"read_parquet({literal(glob.escape(str(path)))})"
+            select = f"select 1 from {read} as t where contains(to_json(t)::VARCHAR, $id) limit 1"
+            return bool(duckdb.execute(select, {"id": customer}).fetchall())
         tail = b""
         for chunk in plain_chunks(path, path.name):
             if pattern.search(tail + chunk):
@@ -127,28 +130,50 @@ def _mentions(path: Path, customer: str) -> bool:
     return False
 
 
-def spooled_files(home: Home, sources: Sources) -> Iterator[tuple[str, Source, Path]]:
-    """The files of SQL sources in the spool: feed, mapping, path."""
-    for feed, source in sources.feeds.items():
-        if source.is_sql and suppression.personal_columns(FEEDS[feed]):
-            for path in sorted((home.spool / feed).glob("*/????-??-??.parquet")):
-                yield feed, source, path
+def erase_spool(
+    home: Home, settings: Settings, feed: str, source: Source, sources: Sources, key: PersonalDataKey, folder: Path
+) -> dict[Path, int]:
+    """Rewrite the days of a SQL source without the suppressed people; returns the rows that named one, by file.
+
+    Files that were looked through under the same list are known by size and time of change, and not opened again.
+    """
+    record, lists = (
+        folder / "erased.json",
+        ledger.fingerprint({kind: sorted(key.suppressed[kind]) for kind in key.suppressed}),
+    )
+    held = json.loads(record.read_bytes()) if record.exists() else {}
+    clean: dict[str, list[int]] = held["files"] if held.get("lists") == lists else {}
+    found = {}
+    for path in sorted(folder.glob("????-??-??.parquet")):
+        if clean.get(path.name) != _state(path):
+            if rows := _erase_spooled(home, settings, feed, source, sources, key, path):
+                found[path] = rows
+            clean[path.name] = _state(path)
+    content = ledger.canonical_json({"lists": lists, "files": clean})
+    if not record.exists() or record.read_bytes() != content:
+        write_atomically(record, content)
+    return found
 
 
-def erase_spooled(
+def _state(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _erase_spooled(
     home: Home, settings: Settings, feed: str, source: Source, sources: Sources, key: PersonalDataKey, path: Path
 ) -> int:
     """Rewrite a day of a SQL source without the person; returns the rows that named it.
 
     Rows of people and clicks go; of other rows the columns that only personal and free-text columns are mapped from
-    become null.
+    become null; a column that the key, too, is made of stays.
     """
     local = source.model_copy(update={"uri": f"{DS}.parquet", "format": "parquet"})
     days = {path: date.fromisoformat(path.stem)}
     rows = _named_rows(home, settings, feed, local, sources, key, path.parent, days).get(path, [])
     places = sorted({row - 1 for row, _ in rows if row is not None})
     if places:
-        read = f"read_parquet({literal(str(path))}, hive_partitioning=false, file_row_number=true)"
+        read = f"read_parquet({literal(glob.escape(str(path)))}, hive_partitioning=false, file_row_number=true)"
         is_named = "list_contains($places, file_row_number)"
         if suppression.goes_with_the_person(FEEDS[feed]):
             select = f"select * exclude (file_row_number) from {read} where not {is_named}"
@@ -167,15 +192,24 @@ def erase_spooled(
     return len(places)
 
 
+def shared_columns(feed: str, source: Source) -> list[str]:
+    """The source's columns that stay in the spool though they name a person, since others are made of them too."""
+    if suppression.goes_with_the_person(FEEDS[feed]):
+        return []
+    named = {column.name for column in FEEDS[feed].columns if column.is_personal or column.name == suppression.CUSTOMER}
+    own = _own_columns(feed, source)
+    return [name for name in _read_by(feed, source, named) if name not in own]
+
+
 def _own_columns(feed: str, source: Source) -> list[str]:
     """The source's columns that only personal and free-text columns of the contract are made of."""
-    expressions = source.expressions(feed)
     personal = set(suppression.personal_columns(FEEDS[feed]))
-
-    def read_by(names: set[str], where: str | None) -> list[str]:
-        select = {name: text for name, text in expressions.items() if name in names}
-        return source.model_copy(update={"select": select or {"-": "1"}, "where": where}).referenced_columns(feed)
-
-    shared = {name.lower() for name in read_by(set(expressions) - personal, source.where)}
+    shared = {name.lower() for name in _read_by(feed, source, set(source.expressions(feed)) - personal, source.where)}
     shared.add((source.updated_at or "").lower())
-    return [name for name in read_by(personal, None) if name.lower() not in shared]
+    return [name for name in _read_by(feed, source, personal) if name.lower() not in shared]
+
+
+def _read_by(feed: str, source: Source, names: set[str], where: str | None = None) -> list[str]:
+    """The source's columns that these columns of the contract are made of."""
+    select = {name: text for name, text in source.expressions(feed).items() if name in names}
+    return source.model_copy(update={"select": select or {"-": "1"}, "where": where}).referenced_columns(feed)

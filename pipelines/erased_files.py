@@ -1,4 +1,4 @@
-"""Quarantine, predictions, snapshots and exports without an erased person.
+"""Quarantine, predictions, decisions, snapshots and exports without an erased person.
 
 Which tables name a person is read from their columns: `customer_id`, `visitor_id`, and hashes of addresses. A row that
 tells of an order or a line stays without them; any other row that names the person goes. Done again, nothing changes.
@@ -46,7 +46,9 @@ class ErasedFiles:
         for pattern in (*working, ".check-*", ".erase-*"):
             for folder in self.home.root.glob(pattern):
                 shutil.rmtree(folder)
-        for top in ("raw", "quarantine", "spool", "predictions", "exports", "published", "ledger"):
+        for path in self.home.root.glob(".*.tmp"):
+            path.unlink()
+        for top in ("raw", "quarantine", "spool", "suppressed", "predictions", "decisions", "exports", "ledger"):
             for path in (self.home.root / top).rglob(".*"):
                 if path.is_file() and path.name != ".load.lock":
                     path.unlink()
@@ -69,10 +71,10 @@ class ErasedFiles:
             total += rows
         return total
 
-    def predictions(self) -> dict[str, int]:
-        """Files of predictions that were written anew, and the rows that named the person."""
+    def tables(self) -> dict[str, int]:
+        """Files of predictions and decisions that were written anew, and the rows that named the person."""
         found = {}
-        for path in sorted(self.home.predictions.rglob("*.parquet")):
+        for path in sorted([*self.home.predictions.rglob("*.parquet"), *self.home.decisions.rglob("*.parquet")]):
             with self._connected() as connection:
                 if rows := self._rewrite(connection, path, path, "snappy"):
                     found[path.relative_to(self.home.root).as_posix()] = rows

@@ -17,15 +17,17 @@ from typing import Any
 
 from pipelines import ledger, nights, rewriting, warehouse
 from pipelines import published as publishing
-from pipelines.erased_deliveries import erase_spooled, search_landing, spooled_files
+from pipelines.erased_deliveries import erase_spool, search_landing, shared_columns
 from pipelines.erased_files import ErasedFiles
 from pipelines.erased_person import suppress
 from pipelines.erased_raw import rewrite_raw
 from pipelines.errors import UsageError
+from pipelines.feeds import FEEDS
 from pipelines.home import Home, write_atomically
 from pipelines.personal_data import PersonalDataKey, load_key
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
+from pipelines.suppression import personal_columns
 
 Log = Callable[[str], None]
 
@@ -41,7 +43,7 @@ class Receipt:
     raw: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     quarantine_rows: int = 0
     spool_rows: Mapping[str, int] = field(default_factory=dict)
-    predictions: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict)
     exports: Mapping[str, int] = field(default_factory=dict)
     snapshots_removed: list[str] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
@@ -53,12 +55,7 @@ class Receipt:
     @property
     def has_changed_the_home(self) -> bool:
         return bool(
-            self.raw
-            or self.quarantine_rows
-            or self.spool_rows
-            or self.predictions
-            or self.exports
-            or self.snapshots_removed
+            self.raw or self.quarantine_rows or self.spool_rows or self.tables or self.exports or self.snapshots_removed
         )
 
 
@@ -111,13 +108,15 @@ def _clean(
     files = ErasedFiles(home, settings, key)
     files.leftovers()
     receipt.quarantine_rows = files.quarantine()
-    for feed, source, path in spooled_files(home, sources):
-        name = path.relative_to(home.root).as_posix()
-        if rows := erase_spooled(home, settings, feed, source, sources, key, path):
-            receipt.spool_rows = {**receipt.spool_rows, name: rows}
-            if erase_spooled(home, settings, feed, source, sources, key, path):
-                receipt.remains[name] = "a column that names the person makes up a required column too"
-    receipt.predictions, receipt.exports = files.predictions(), files.exports(receipt.customer)
+    for feed, source in sources.feeds.items():
+        if source.is_sql and personal_columns(FEEDS[feed]):
+            for folder in sorted(home.spool.glob(f"{feed}/*/")):
+                for path, rows in erase_spool(home, settings, feed, source, sources, key, folder).items():
+                    name = path.relative_to(home.root).as_posix()
+                    receipt.spool_rows = {**receipt.spool_rows, name: rows}
+                    if shared := shared_columns(feed, source):
+                        receipt.remains[name] = f"other columns are made of {', '.join(shared)} too, so it stays"
+    receipt.tables, receipt.exports = files.tables(), files.exports(receipt.customer)
     receipt.snapshots_removed = files.snapshots()
     receipt.no_longer_reproducible += [f"snapshots/{name}" for name in receipt.snapshots_removed]
     if receipt.has_changed_the_home or receipt.is_resumed:
@@ -182,8 +181,9 @@ def _landing(
             receipt.landing_removed.append(name)
         else:
             receipt.remains[f"landing/{name}"] = "the delivery names the person; --remove-landing deletes it"
-    for path, why in search.unreadable.items():
-        receipt.remains[f"landing/{path.relative_to(landing).as_posix()}"] = f"cannot be read to tell ({why})"
+    for path in sorted(search.unreadable - search.found):
+        name = f"landing/{path.relative_to(landing).as_posix()}"
+        receipt.remains[name] = "it cannot be read, so whether it names the person is not known"
     for feed, source in sources.feeds.items():
         if source.is_sql or source.is_s3:
             receipt.remains[source.place] = f"{feed} comes from there; it is not Nightshift's to change"

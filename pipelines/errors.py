@@ -1,5 +1,9 @@
 """Errors whose text is meant for the person at the terminal: one line, what is wrong and what to do."""
 
+from __future__ import annotations
+
+import errno
+
 _LONGEST = 1_000
 
 
@@ -21,3 +25,11 @@ class UsageError(NightshiftError):
 def visible(text: str) -> str:
     """Text from outside on one line: what would steer a terminal, or hide, is written out as its escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def system_error(error: OSError) -> str:
+    """What the operating system refused, on one line, and what to do where a disk is full."""
+    place = visible(str(error.filename or "the data home"))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left for {place}; free some and run again"
+    return f"{error.strerror or error}: {place}"

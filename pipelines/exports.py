@@ -65,7 +65,7 @@ def export_table(warehouse: Warehouse, table: ExportTable, late_feeds: list[str]
         connection.execute(
             f"copy (from {relation} order by {keys}) to {literal(str(beside))} (format parquet, compression zstd)"
         )
-    manifest = _manifest(warehouse, table, beside, late_feeds)
+    manifest = {**_manifest(warehouse, table, beside, late_feeds), **_erasures(folder / "manifest.json")}
     content = json.dumps(manifest, indent=2).encode()
     target = folder / manifest["files"][0]["name"]
     manifest_file = folder / "manifest.json"
@@ -116,6 +116,12 @@ def _manifest(warehouse: Warehouse, table: ExportTable, data: Path, late_feeds: 
         "late_feeds": late_feeds,
         "delta": _delta(warehouse.home, table, warehouse.as_of, read),
     }
+
+
+def _erasures(manifest_file: Path) -> dict[str, Any]:
+    """What was erased from an earlier export of the day: whoever took it then still has to be told."""
+    before = json.loads(manifest_file.read_bytes()) if manifest_file.exists() else {}
+    return {name: before[name] for name in ("erasures",) if name in before}
 
 
 def _delta(home: Home, table: ExportTable, as_of: date, read: str) -> dict[str, Any]:

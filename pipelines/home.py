@@ -37,9 +37,13 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` so that a reader, or a crash, sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with beside.open("wb") as file:
-        file.write(content)
-    move_durably(beside, path)
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+        move_durably(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def move_durably(beside: Path, path: Path) -> None:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from pipelines import batch_checks, ledger, markers, quarantine, spool
-from pipelines.batch_writing import write_days
-from pipelines.delivered_sql import mixed_line_ends, one_line
+from pipelines import ledger, spool
 from pipelines.deliveries import Delivery
-from pipelines.erased_deliveries import erase_spooled
-from pipelines.errors import NightshiftError
+from pipelines.erased_deliveries import erase_spool
 from pipelines.feeds import FEEDS, Feed
-from pipelines.home import Home, move_durably
-from pipelines.load_batch import Batch, DayCounts
-from pipelines.personal_data import PersonalDataKey, load_key
-from pipelines.schema_drift import Drift, drift
+from pipelines.home import Home
+from pipelines.loading import StampedDelivery, clear_workplaces, load
+from pipelines.personal_data import load_key
 from pipelines.settings import Settings
-from pipelines.sources import Source, Sources, load_sources
+from pipelines.sources import Sources, load_sources
 from pipelines.spool import Place
-from pipelines.whole_files import examine
 
 Log = Callable[[str], None]
 # Small daily files load fastest many at a time; large ones are held to what memory takes.
@@ -101,11 +95,11 @@ def _ingest_feed(
     folder = home.raw / name
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        FileLock(folder / ".load.lock", mode=0o600),
+        _alone(folder / ".load.lock", name, log),
         spool.opened(home, settings, name, source, sources.store, first, last, log) as place,
     ):
-        # A load that was killed left them.
-        _clear_workplaces(home, name)
+        # A load that was killed left them, and this one may find nothing to do.
+        clear_workplaces(home, name)
         # Under the lock: it may have been waited for while the key was rotated.
         key = load_key(home, settings)
         asked = [found for found in place.deliveries if days is None or found.ds is None or found.ds in days]
@@ -114,33 +108,36 @@ def _ingest_feed(
             return LoadReport(name, "late", place.note or f"no file for {place.name}", late_days=late)
         if place.note:
             log(f"{name}: {place.note}")
-        stamped = _changed(home, FEEDS[name], place, asked, sources, again)
-        if source.is_sql and key.suppressed and stamped:
+        if source.is_sql and key.suppressed:
             # What the table still gives of erased people must not lie in the spool either.
-            for path in [path for one in stamped for path in one.delivery.paths]:
-                erase_spooled(home, settings, name, source, sources, key, path)
-            stamped = _changed(home, FEEDS[name], place, asked, sources, again)
+            erase_spool(home, settings, name, source, sources, key, place.folder)
+        stamped = _changed(home, FEEDS[name], place, asked, sources, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
             place.fetch([path for stamped in group for path in stamped.delivery.paths])
-            loaded = _load(home, settings, FEEDS[name], place, sources, key, group, log, accept_checks)
+            loaded = load(home, settings, FEEDS[name], place, sources, key, group, log, accept_checks)
             entries += loaded
-            log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
+            if loaded:
+                log(f"{name}: {_span(loaded)} loaded, {sum(entry['rows_loaded'] for entry in loaded):,} rows")
     report = _report(name, entries, late)
     if late and late == _days_asked(place, first, last):
         return replace(report, status="late", message=place.note or f"{place.name} has {late[-1]} not whole yet")
     return report
 
 
-@dataclass(frozen=True)
-class _Stamped:
-    delivery: Delivery
-    stamps: list[dict[str, str | int]]
-    fingerprint: str
-
-    @property
-    def bytes(self) -> int:
-        return sum(int(stamp["bytes"]) for stamp in self.stamps)
+@contextmanager
+def _alone(path: Path, feed: str, log: Log) -> Iterator[None]:
+    """One load of a feed at a time, whoever runs it; the system drops the lock when its process dies."""
+    lock = FileLock(path, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log(f"{feed}: another load of this feed is running; waiting for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _late_days(place: Place, first: date | None, last: date | None) -> tuple[date, ...]:
@@ -161,7 +158,7 @@ def _changed(
     asked: Sequence[Delivery],
     sources: Sources,
     again: bool,
-) -> list[_Stamped]:
+) -> list[StampedDelivery]:
     """The deliveries whose bytes, mapping or contract differ from what the ledger last saw."""
     loaded = ledger.partitions(home, feed.name)
     last = ledger.latest(home, f"loads/{feed.name}")
@@ -175,12 +172,12 @@ def _changed(
         fingerprint = ledger.fingerprint([mapping, stamps])
         seen = known if delivery.ds is None else {loaded[delivery.ds].fingerprint} if delivery.ds in loaded else set()
         if again or fingerprint not in seen:
-            changed.append(_Stamped(delivery, stamps, fingerprint))
+            changed.append(StampedDelivery(delivery, stamps, fingerprint))
     return changed
 
 
-def _batches(changed: Sequence[_Stamped]) -> Iterator[list[_Stamped]]:
-    group: list[_Stamped] = []
+def _batches(changed: Sequence[StampedDelivery]) -> Iterator[list[StampedDelivery]]:
+    group: list[StampedDelivery] = []
     size = 0
     for stamped in changed:
         if group and (size + stamped.bytes > _BATCH_BYTES or len(group) >= _BATCH_DAYS):
@@ -190,123 +187,6 @@ def _batches(changed: Sequence[_Stamped]) -> Iterator[list[_Stamped]]:
         size += stamped.bytes
     if group:
         yield group
-
-
-def _load(
-    home: Home,
-    settings: Settings,
-    feed: Feed,
-    place: Place,
-    sources: Sources,
-    key: PersonalDataKey,
-    group: Sequence[_Stamped],
-    log: Log,
-    accept_checks: bool,
-) -> list[dict[str, Any]]:
-    """Read, check, write beside, rename, record: one batch, one ledger event."""
-    source, landing = place.source, place.folder
-    staging, plain = _workplaces(home, feed.name)
-    staging.mkdir()
-    try:
-        for stamped in group:
-            markers.verify_files(source, stamped.delivery, stamped.stamps, landing)
-        days = {path: stamped.delivery.ds for stamped in group for path in stamped.delivery.paths}
-        files = {examine(path, landing, source, plain): ds for path, ds in days.items()}
-        changes = drift(feed, source, tuple(files), ledger.latest(home, f"loads/{feed.name}"))
-        without_file = [stamped.delivery.ds for stamped in group if stamped.delivery.ds and not stamped.delivery.paths]
-        retired = list(ledger.partitions(home, feed.name)) if source.is_bulk else without_file
-        with Batch(settings, feed, source, sources.store, key, (landing, plain), staging) as batch:
-            batch.read(files, retired)
-            counts = batch.counts()
-            _verify_rows(source, group, counts)
-            quarantine.check_limits(home, settings, batch, counts)
-            checked = batch_checks.check_batch(home, batch, counts, place.running, accept_checks, log)
-            entries = [{**entry, **checked[entry["ds"]]} for entry in write_days(batch, counts)]
-        _refuse_changed_files(group, place)
-        _make_visible(home, feed, staging, entries)
-        _record(home, feed, source, key, group, entries, changes)
-        for note in changes.notes:
-            log(note)
-    except duckdb.Error as error:
-        named = [str(stamped.stamps[0]["name"]) for stamped in group if stamped.stamps]
-        names = ", ".join(named[:3])
-        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-        raise NightshiftError(
-            f"{feed.name}: {mixed_line_ends(error) or f'{names}{more}: {one_line(error)}'}"
-        ) from error
-    finally:
-        _clear_workplaces(home, feed.name)
-    return entries
-
-
-def _workplaces(home: Home, feed: str) -> tuple[Path, Path]:
-    """Where a load writes its results beside, and where it unpacks deliveries, whose personal data is not hashed."""
-    return home.raw / feed / ".staging", home.spool / feed / "plain"
-
-
-def _clear_workplaces(home: Home, feed: str) -> None:
-    for folder in _workplaces(home, feed):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _verify_rows(source: Source, group: Sequence[_Stamped], counts: Sequence[DayCounts]) -> None:
-    delivered = {day.ds: day.rows_in + day.rows_excluded for day in counts}
-    for stamped in group:
-        delivery = stamped.delivery
-        rows = sum(delivered.values()) if delivery.ds is None else delivered.get(delivery.ds, 0)
-        markers.verify_rows(source, delivery, rows)
-
-
-def _refuse_changed_files(group: Sequence[_Stamped], place: Place) -> None:
-    """What was read must be what was stamped: a delivery may still be on its way."""
-    for stamped in group:
-        for path, stamp in zip(stamped.delivery.paths, stamped.stamps, strict=True):
-            if place.stamp(path) != stamp:
-                raise NightshiftError(f"{stamp['name']}: it changed while it was read; load it when it is complete")
-
-
-def _make_visible(home: Home, feed: Feed, staging: Path, entries: Sequence[dict[str, Any]]) -> None:
-    for entry in entries:
-        ds = entry["ds"]
-        refused = home.quarantine / feed.name / f"ds={ds}" / "data.parquet"
-        if entry["rows_quarantined"]:
-            refused.parent.mkdir(parents=True, exist_ok=True)
-            move_durably(staging / f"quarantine-{ds}.parquet", refused)
-        else:
-            refused.unlink(missing_ok=True)
-        target = home.raw / feed.name / f"ds={ds}" / "data.parquet"
-        target.parent.mkdir(exist_ok=True)
-        move_durably(staging / f"{ds}.parquet", target)
-    quarantine.sample_file(home, feed.name).unlink(missing_ok=True)
-
-
-def _record(
-    home: Home,
-    feed: Feed,
-    source: Source,
-    key: PersonalDataKey,
-    group: Sequence[_Stamped],
-    entries: Sequence[dict[str, Any]],
-    changes: Drift,
-) -> None:
-    by_day = {str(stamped.delivery.ds): stamped for stamped in group}
-    bulk = group[0] if source.is_bulk else None
-    for entry in entries:
-        stamped = bulk or by_day[entry["ds"]]
-        entry["fingerprint"] = stamped.fingerprint
-        entry["files"] = [] if bulk else stamped.stamps
-    ledger.append(
-        home,
-        f"loads/{feed.name}",
-        {
-            "feed": feed.name,
-            "key_id": key.id,
-            "is_bulk": source.is_bulk,
-            "files": bulk.stamps if bulk else [],
-            "partitions": list(entries),
-            **changes.record,
-        },
-    )
 
 
 def _span(entries: Sequence[dict[str, Any]]) -> str:

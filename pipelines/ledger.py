@@ -38,11 +38,16 @@ def folder_fingerprint(folder: Path) -> str:
 
 def append(home: Home, kind: str, event: dict[str, Any]) -> Path:
     """Record one event under `ledger/<kind>/`; the file's name sorts by time."""
+    path, content = event_file(home, kind, event)
+    write_atomically(path, content)
+    return path
+
+
+def event_file(home: Home, kind: str, event: dict[str, Any]) -> tuple[Path, bytes]:
+    """Where an event that happens now is to be recorded, and what its file holds."""
     now = datetime.now(UTC)
     event = {"recorded_at": now.isoformat(), **event}
-    path = home.ledger / kind / f"{now:%Y%m%dT%H%M%S%f}-{fingerprint(event)[:8]}.json"
-    write_atomically(path, canonical_json(event))
-    return path
+    return home.ledger / kind / f"{now:%Y%m%dT%H%M%S%f}-{fingerprint(event)[:8]}.json", canonical_json(event)
 
 
 def events(home: Home, kind: str) -> Iterator[dict[str, Any]]:
@@ -79,6 +84,8 @@ class Partition:
     rows_excluded: int
     fingerprint: str
     loaded_at: str
+    # The business dates of its rows, and of those they replaced.
+    touched: tuple[str, ...]
     # Read from a SQL source before the day was over: what it holds is not all of the day.
     is_running: bool
 
@@ -94,6 +101,7 @@ def partitions(home: Home, feed: str) -> dict[date, Partition]:
                 ds=ds,
                 fingerprint=event.get("fingerprint") or entry["fingerprint"],
                 loaded_at=event["recorded_at"],
+                touched=tuple(entry["touched"]),
                 is_running=any(file.get("is_running", False) for file in entry.get("files", ())),
                 **{name: entry[name] for name in ("sha256", *ROW_COUNTS)},
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -57,6 +58,8 @@ class Batch:
         self.connection = duckdb.connect()
         key.prepare(self.connection)
         seen = {str(path) for folder in delivered for path in (folder, folder.resolve())} | {str(staging.parent)}
+        # Files are read by patterns in which what would be a wildcard is escaped.
+        seen |= {escape(path) for path in seen}
         for statement in (
             f"set TimeZone = {literal(store.timezone)}",
             # Several threads would write the rows of a day in another order each time.

@@ -7,6 +7,7 @@ declares its SHA-256 (`complete` in sources.yml) leaves no such gap.
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -38,13 +39,14 @@ def _bounded_columns(path: Path, name: str) -> tuple[str, ...]:
     A long text that a page holds once may stand in millions of rows: its length is told without copying it.
     """
     bounds = Bounds(path, name)
+    this_file = {"path": escape(str(path))}
     with duckdb.connect() as connection:
-        described = connection.execute("describe from read_parquet($path)", {"path": str(path)}).fetchall()
+        described = connection.execute("describe from read_parquet($path)", this_file).fetchall()
         kinds = [row[1] for row in described]
         measured = [_LENGTH_OF[kind].format(place) for place, kind in enumerate(kinds, 1) if kind in _LENGTH_OF]
         if measured:
             select = f"select {' + '.join(measured)} as bytes from read_parquet($path)"
-            for batch in connection.execute(select, {"path": str(path)}).to_arrow_reader(_LENGTHS):
+            for batch in connection.execute(select, this_file).to_arrow_reader(_LENGTHS):
                 bounds.add(int(batch.column(0).to_numpy().sum()))
     return tuple(row[0] for row in described)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -43,7 +44,7 @@ def cut_sample(delivery: Delivery, landing: Path, source: Source, folder: Path, 
 
 def _cut(whole: DeliveredFile, copy: Path, source: Source, rows: int) -> DeliveredFile:
     if source.format == "parquet":
-        select = f"select * from read_parquet({literal(str(whole.path))}) limit {rows}"
+        select = f"select * from read_parquet({literal(escape(str(whole.path)))}) limit {rows}"
         duckdb.execute(f"copy ({select}) to {literal(str(copy))} (format parquet)")
         return replace(whole, path=copy)
     is_csv = source.format == "csv"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines import freshness, ledger, nights, orphans
+from pipelines.erasure import is_pending
 from pipelines.feeds import FEEDS
 from pipelines.findings import recent_findings
 from pipelines.home import Home
@@ -44,6 +45,8 @@ def report(settings: Settings) -> str:
     ]
     sections.append(_champion_line(home))
     sections += _failures(home)
+    if is_pending(home):
+        sections.append("erasure: one broke off; run it again: nightshift erase --customer, with the same id")
     return "\n".join(section for section in sections if section)
 
 

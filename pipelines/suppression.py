@@ -2,8 +2,10 @@
 
 Not loaded are the row of such a customer and the clicks of the customer and of visitors that were seen with no other
 one. Orders, lines, returns and shipments stay, since the books must balance, but without customer, e-mail and free
-text. A refused row stays refused and loses its text. A visitor that is first seen after the erasure is not known to be
-the customer's: only those of its clicks that name the customer are left out.
+text; another account under the same address loses the address. A refused row stays refused and loses its text.
+
+The list knows what was known when the person was erased. Of a visitor id that is first seen later only those clicks
+that name the customer are left out, and the reason of a return is masked, not emptied, where its line came later.
 """
 
 from __future__ import annotations

@@ -7,34 +7,41 @@ the tombstone itself is taken back. What is not loaded yet cannot be known; it t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
+from pipelines import ledger
 from pipelines.delivered_sql import identifier, literal
 from pipelines.feeds import TOMBSTONE, Feed
+from pipelines.ledger import Partition
 
 
 def touched_dates(
-    connection: duckdb.DuckDBPyConnection, feed: Feed, raw: Path, days: Sequence[date]
+    connection: duckdb.DuckDBPyConnection, feed: Feed, raw: Path, held: Mapping[date, Partition], days: Sequence[date]
 ) -> dict[date, list[str]]:
-    """For each day of the table `accepted` its dates, in order; `raw` is the feed's folder before the load."""
-    before = {day: raw / f"ds={day}" / "data.parquet" for day in days}
-    replaced = [
-        f"union all by name select DATE '{day}' as ds, * from {_read(path)}"
-        for day, path in before.items()
-        if path.exists()
-    ]
+    """For each day of the table `accepted` its dates, in order.
+
+    `raw` is the feed's folder before the load, `held` what the ledger says of it: a partition that is not the ledger's
+    is not read, and its dates are those that the ledger has.
+    """
+    touched = {day: set[str]() for day in days}
+    replaced = ""
+    for day in days:
+        path = raw / f"ds={day}" / "data.parquet"
+        if day in held and path.exists() and ledger.file_sha256(path) == held[day].sha256:
+            replaced += f" union all by name select DATE '{day}' as ds, * from {_read(path)}"
+        elif day in held:
+            touched[day].update(held[day].touched)
     # The columns that are read here stand in `accepted`; a partition of an older contract may lack some.
-    connection.execute(f"create temp view touching as from accepted {' '.join(replaced)}")
-    touched: dict[date, list[str]] = {}
+    connection.execute(f"create temp view touching as from accepted{replaced}")
     for ds, business_date in connection.execute(
-        f"select ds, business_date from touching {_of_deleted(connection, feed, raw)} group by all order by all"
+        f"select distinct ds, business_date from touching {_of_deleted(connection, feed, raw)}"
     ).fetchall():
-        touched.setdefault(ds, []).append(str(business_date))
-    return touched
+        touched[ds].add(str(business_date))
+    return {day: sorted(dates) for day, dates in touched.items()}
 
 
 def _of_deleted(connection: duckdb.DuckDBPyConnection, feed: Feed, raw: Path) -> str:

@@ -56,7 +56,9 @@ def deliver_day(shop: Shop, day: date, is_canary_day: bool, is_return_day: bool 
     """One day of every daily feed; on a canary day with orders, clicks, the row and refused rows of the canary."""
     orders = [f"{day}-{n},c{n},{day},paid,GBP,c{n}@example.org" for n in (1, 2)]
     order_lines = [f"{day}-{n}-1,{day}-{n},s{n},{n},5.00,{day}" for n in (1, 2)]
-    people = [{"customer_id": f"c{n}", "created_at": "2024-01-01", "updated_at": str(day)} for n in (1, 2)]
+    people: list[dict[str, object]] = [
+        {"customer_id": f"c{n}", "created_at": "2024-01-01", "updated_at": str(day)} for n in (1, 2)
+    ]
     clicks = [_click(f"{day}-{n}", f"visitor-{n}", f"c{n}", day) for n in (1, 2)]
     returns: list[str] = []
     broken = ""
@@ -68,11 +70,9 @@ def deliver_day(shop: Shop, day: date, is_canary_day: bool, is_return_day: bool 
             f"{day}-7,{CUSTOMER},never,paid,GBP,{EMAIL}",
         ]
         order_lines += [f"{day}-{n}-1,{day}-{n},s1,1,5.00,{day}" for n in (8, 9)]
-        attributes = {"note": NOTE, "mail": EMAIL}
-        people.append(
-            {"customer_id": CUSTOMER, "email": EMAIL, "phone": PHONE, "region": "Canaryshire", "updated_at": str(day)}
-            | {"created_at": "2024-01-01", "attributes": attributes}  # type: ignore[dict-item]
-        )
+        person = {"customer_id": CUSTOMER, "email": EMAIL, "phone": PHONE, "region": "Canaryshire"}
+        dates = {"created_at": "2024-01-01", "updated_at": str(day)}
+        people.append({**person, **dates, "attributes": {"note": NOTE, "mail": EMAIL}})
         clicks += [
             _click(f"{day}-9", VISITOR, CUSTOMER, day),
             _click(f"{day}-10", VISITOR, None, day, page_url=f"https://s.example/u/{EMAIL}", attributes={"note": NOTE}),

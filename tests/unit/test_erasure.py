@@ -21,6 +21,7 @@ from canary import (
     deliver_day,
     mentions,
 )
+from kills import killed_at
 from shop import Shop, lines, nightshift
 
 from pipelines import ledger, suppression
@@ -167,6 +168,15 @@ def test_landing_files_are_named_and_go_only_when_asked_for(shop: Shop) -> None:
     assert shop.ingest("orders").status == "unchanged"
 
 
+def test_a_delivery_that_cannot_be_read_is_no_proof_of_absence(shop: Shop) -> None:
+    shop.deliver("orders/2024-05-09.csv.gz", "").write_bytes(b"\x1f\x8b broken")
+    receipt = _erase(shop, is_removing=True)
+    assert receipt.remains == {
+        "landing/orders/2024-05-09.csv.gz": "it cannot be read, so whether it names the person is not known"
+    }
+    assert mentions(shop.root / "raw") == []
+
+
 def test_the_receipt_and_the_command_name_nobody(shop: Shop) -> None:
     done = nightshift(shop.root, "erase", "--customer", CUSTOMER)
     assert done.returncode == 0
@@ -250,6 +260,7 @@ def test_tables_that_name_a_person_are_found_by_their_columns(shop: Shop) -> Non
     plain = pa.table({"sku": [CUSTOMER[:4], "s"], "units": [1, 2]})
     places = {
         home.predictions / "returns" / "as_of=2024-06-01" / "data.parquet": risk,
+        home.decisions / "assignments" / "2024-06-01.parquet": cart,
         home.predictions / "demand" / "as_of=2024-06-01" / "data.parquet": plain,
         home.snapshots / "0123456789abcdef" / "feat_cart.parquet": cart,
         home.snapshots / "fedcba9876543210" / "feat_sku_day.parquet": plain,
@@ -272,6 +283,7 @@ def test_tables_that_name_a_person_are_found_by_their_columns(shop: Shop) -> Non
         {"order_line_id": "l2", "customer_id": "c1", "p": 0.25},
     ]
     assert _files(shop, "predictions/demand", "snapshots") == untouched
+    assert pq.read_table(home.decisions / "assignments" / "2024-06-01.parquet")["cart_id"].to_pylist() == ["k2", "k3"]
     assert receipt.snapshots_removed == ["0123456789abcdef"]
     assert "snapshots/0123456789abcdef" in receipt.no_longer_reproducible
     written = json.loads((root / "as_of=2024-06-01" / "manifest.json").read_text())
@@ -282,6 +294,19 @@ def test_tables_that_name_a_person_are_found_by_their_columns(shop: Shop) -> Non
     assert (written["row_count"], written["erasures"]) == (2, [{"customer": receipt.customer, "rows": 1}])
     told = json.loads((root / "latest.json").read_text())["manifest_sha256"]
     assert told == ledger.file_sha256(root / "as_of=2024-06-01" / "manifest.json")
+
+
+def test_an_erasure_that_broke_off_shows_in_the_status(shop: Shop) -> None:
+    done = killed_at(
+        "from pipelines.erasure import erase; from pipelines.settings import Settings; "
+        f"erase(Settings.load(home=home), '{CUSTOMER}', 'nightshift 1', False, print)",
+        shop.root,
+        12,
+    )
+    assert done.returncode == -9
+    assert "run it again: nightshift erase --customer" in nightshift(shop.root, "status").stdout
+    assert _erase(shop).is_resumed
+    assert "run it again" not in nightshift(shop.root, "status").stdout
 
 
 def test_calls_that_cannot_be_served_say_so(shop: Shop) -> None:

@@ -125,3 +125,12 @@ def test_an_export_is_valid_until_noon_of_the_day_its_successor_is_due() -> None
     # The night of 28 March delivers on the 29th, the next one on the 30th; clocks go forward that day.
     assert valid_until(DAY, LONDON) == datetime(2025, 3, 30, 12, tzinfo=LONDON)
     assert valid_until(DAY, LONDON).isoformat() == "2025-03-30T12:00:00+01:00"
+
+
+def test_an_erasure_from_an_earlier_export_of_the_day_stays_in_its_manifest(home: Home) -> None:
+    report = _export(home, DAY, ROWS)
+    erasures = [{"customer": "ab" * 32, "rows": 1}]
+    (report.path.parent / "manifest.json").write_text(json.dumps({**_manifest(report), "erasures": erasures}))
+    again = _export(home, DAY, ROWS[1:])
+    assert (_manifest(again)["row_count"], _manifest(again)["erasures"]) == (2, erasures)
+    assert "erasures" not in _manifest(_export(home, DAY + timedelta(days=1), ROWS))

@@ -248,6 +248,14 @@ def test_bulk_history_is_split_by_the_day_of_its_rows(shop: Shop) -> None:
     assert shop.quarantined("order_lines") == [(2, "missing_value", "updated_at")]
 
 
+def test_bulk_history_without_a_row_has_no_day(shop: Shop) -> None:
+    shop.map(orders="{uri: history.csv, format: csv}")
+    shop.deliver("history.csv", ORDERS + "\n")
+    report = shop.ingest("orders")
+    assert (report.status, report.message, report.days) == ("unchanged", "nothing new", 0)
+    assert ledger.latest(Home(shop.root), "loads/orders") is None
+
+
 def test_expressions_see_the_whole_delivery_before_where_drops_rows(shop: Shop) -> None:
     highest = "'max(p) over (partition by o)'"
     select = f"{{order_line_id: id, order_id: o, sku: s, quantity: q, unit_price: {highest}, updated_at: t}}"
@@ -398,6 +406,25 @@ def test_a_raw_file_that_the_ledger_does_not_know_stops_the_build(shop: Shop) ->
     known.write_bytes(bytes(content))
     with pytest.raises(NightshiftError, match="is not what the ledger recorded"):
         warehouse.build(lambda line: None)
+
+
+def test_a_damaged_raw_partition_is_loaded_again_and_touches_what_it_held(shop: Shop) -> None:
+    shop.map(orders="{uri: 'orders/{ds}.csv', format: csv}")
+    header = "order_id,ordered_at,status,currency"
+    shop.deliver("orders/2024-07-02.csv", lines(header, ["o1,2024-07-01,paid,GBP", "o2,2024-07-02,paid,GBP"]))
+    shop.ingest("orders")
+    path = shop.root / "raw" / "orders" / "ds=2024-07-02" / "data.parquet"
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:100], whole[:-1]):
+        path.write_bytes(damaged)
+        shop.ingest("orders", again=True)
+        assert path.read_bytes() == whole
+    # The second delivery has no row of 1 July any more: the day it had one of is touched all the same.
+    path.write_bytes(whole[:100])
+    shop.deliver("orders/2024-07-02.csv", lines(header, ["o2,2024-07-02,paid,GBP"]))
+    shop.ingest("orders")
+    (part,) = ledger.partitions(Home(shop.root), "orders").values()
+    assert part.touched == ("2024-07-01", "2024-07-02")
 
 
 def test_a_file_named_after_a_day_that_does_not_exist_is_named(shop: Shop) -> None:

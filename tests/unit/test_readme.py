@@ -14,7 +14,7 @@ from pipelines.cli import cli
 from pipelines.feeds import FEEDS
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "examples" / "online_retail" / "README.md"]
+PAGES = [ROOT / "README.md", ROOT / "examples" / "online_retail" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 
 
 def _shell_lines() -> Iterator[str]:
