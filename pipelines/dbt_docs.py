@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from pipelines import ledger
-from pipelines.home import Home, write_atomically
+from pipelines.home import Home, move_durably
 from pipelines.warehouse import PROJECT, Warehouse, project_files
 
 Log = Callable[[str], None]
@@ -31,7 +31,10 @@ def publish(warehouse: Warehouse, models: Sequence[str], log: Log) -> None:
         return
     drawn = warehouse.draw_docs(models)
     text = _without_paths(drawn.read_text(), warehouse.home)
-    write_atomically(page, text.replace(_HEAD, f"{_HEAD}{_OFFLINE}{mark}", 1).encode())
+    page.parent.mkdir(exist_ok=True)
+    beside = page.with_name(f".{page.name}.tmp")
+    beside.write_text(text.replace(_HEAD, f"{_HEAD}{_OFFLINE}{mark}", 1))
+    move_durably(beside, page)
     shutil.rmtree(drawn.parent)
     log(f"dbt docs: {page}")
 

@@ -33,6 +33,8 @@ def home(night: Path, tmp_path: Path) -> Path:
     # What an earlier day's night and an earlier publish may have left.
     shutil.copy(night / "warehouse.duckdb", tmp_path / "home" / "warehouse.2024-05-30.duckdb")
     shutil.copy(night / "published" / "warehouse.duckdb", tmp_path / "home" / "published" / "older.duckdb")
+    (tmp_path / "home" / "published" / "as_of=2024-05-30").mkdir()
+    shutil.copy(night / "published" / "warehouse.duckdb", tmp_path / "home" / "published" / "as_of=2024-05-30")
     return tmp_path / "home"
 
 
@@ -56,7 +58,9 @@ def test_no_file_names_the_person_and_the_books_balance(home: Path) -> None:
     assert f"built from nothing for {LAST}; published {LAST}" in done.stdout
     assert CUSTOMER not in done.stdout + done.stderr
     assert _published(home, books) == before
-    assert [path.name for path in (home / "published").glob("*.duckdb")] == ["warehouse.duckdb"]
+    newest = home / "published" / "warehouse.duckdb"
+    dated = home / "published" / f"as_of={LAST}" / "warehouse.duckdb"
+    assert sorted((home / "published").rglob("*.duckdb*")) == [dated, newest]
     assert list(home.glob("warehouse.*-*")) == []
     # The exports of the day belong to what is published now.
     root = home / "exports" / "demand_forecast" / "v1"

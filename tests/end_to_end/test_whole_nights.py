@@ -101,6 +101,9 @@ def test_an_earlier_day_run_afterwards_gives_what_it_would_have_given_then(night
     assert _export(now, EARLIER)[1].read_bytes() == _export(then, EARLIER)[1].read_bytes()
     manifests = [_export(home, EARLIER)[0] for home in (now, then)]
     assert manifests[0] == manifests[1]
+    # The earlier day is published by its date.
+    asked = nightshift(now, "sql", "select value from meta where name = 'as_of'", "--as-of", str(EARLIER), "--csv")
+    assert asked.stdout == f"value\n{EARLIER}\n"
     # The newer night stays what analysts and ops systems see, and nothing temporary is left.
     assert (now / "published" / "warehouse.duckdb").read_bytes() == published
     assert {name: content for name, content in _files(now / "exports").items() if str(EARLIER) not in name} == newest
