@@ -16,6 +16,9 @@ from pipelines.feeds import Feed
 # Of fewer rows chance alone says too much: at 100 a share is known to 5 points (one standard error), and half of
 # a day is five standard deviations of a Poisson count away from all of it.
 ENOUGH_ROWS = 100
+# Clicks come ten or so to a visit, and those of one visit are alike: of a store that has fewer a day, a few visits or
+# one crawler shift every share.
+_ENOUGH_CLICKS = 1_000
 # Two full weeks: two of each weekday.
 ENOUGH_DAYS = 14
 # One odd day of three does not move the middle one.
@@ -65,8 +68,10 @@ def _before(ds: date, known: Mapping[date, Profile]) -> dict[date, Profile]:
 
 
 def _measures(feed: Feed, ds: date, day: Profile, before: Mapping[date, Profile], is_dated: bool) -> dict[str, Measure]:
-    measured = _volume(ds, day, before) if is_dated else {}
     past = list(before.values())
+    if "session_id" in feed.column_names and median(then["rows"] for then in past) < _ENOUGH_CLICKS:
+        return {}
+    measured = _volume(ds, day, before) if is_dated else {}
     if day["rows"] >= ENOUGH_ROWS and sum(then["rows"] for then in past) >= ENOUGH_ROWS:
         measured |= _refused(day, past) | _nulls(feed, day, past) | _shifts(feed, day, past)
         measured |= _levels(feed, day, past)

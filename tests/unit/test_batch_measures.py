@@ -189,3 +189,12 @@ def test_a_snapshot_feed_has_no_hours() -> None:
         "ahead_rise",
         "repeated_days",
     }
+
+
+def test_clicks_of_a_small_store_are_not_judged() -> None:
+    days = [date(2024, 7, 1) + timedelta(days=n) for n in range(28)]
+    for usual, names in ((999, set()), (1_000, {"rows_ratio"})):
+        history = {ds: _day(usual) for ds in days}
+        day = days[-1] + timedelta(days=1)
+        found = measures(FEEDS["events"], {day: _day(50)}, history, ())
+        assert {name for scores in found.values() for name in scores} == names
