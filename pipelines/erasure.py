@@ -74,8 +74,8 @@ def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bo
             rewriting.finish(home)
             receipt, key = _begun(home, settings, customer, log)
             first_day = _clean(home, settings, sources, key, receipt, log)
+        _rebuild(home, settings, owner, receipt, log)
         if receipt.has_changed_the_home or receipt.is_resumed:
-            _rebuild(home, settings, owner, receipt, log)
             receipt.no_longer_reproducible += _unreproducible(home, first_day, receipt.rebuilt)
         _landing(home, settings, sources, key, customer, receipt, is_removing_landing, log)
         return receipt, _finish(home, receipt)
@@ -119,8 +119,8 @@ def _clean(
     receipt.tables, receipt.exports = files.tables(), files.exports(receipt.customer)
     receipt.snapshots_removed = files.snapshots()
     receipt.no_longer_reproducible += [f"snapshots/{name}" for name in receipt.snapshots_removed]
-    if receipt.has_changed_the_home or receipt.is_resumed:
-        warehouse.forget(home)
+    # Also when no file has changed: the store may have delivered the days anew without the person since the last build.
+    warehouse.forget(home)
     return first_day
 
 
