@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines import ledger, nights, rewriting, warehouse
+from pipelines import ledger, nights, rewriting, suppression, warehouse
 from pipelines import published as publishing
 from pipelines.erased_deliveries import erase_spool, search_landing, shared_columns
 from pipelines.erased_files import ErasedFiles
@@ -173,6 +173,8 @@ def _landing(
 ) -> None:
     landing = settings.landing_folder
     log(f"landing: searching {landing}")
+    # Deliveries that name another erased person only are not this customer's.
+    key = replace(key, suppressed=suppression.read_one(home, receipt.customer))
     search = search_landing(home, settings, sources, key, customer)
     for path in sorted(search.found):
         name = path.relative_to(landing).as_posix()

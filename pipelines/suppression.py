@@ -11,7 +11,7 @@ that name the customer are left out, and the reason of a return is masked, not e
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,19 @@ def lists(home: Home) -> dict[Path, dict[str, Any]]:
 
 def read(home: Home) -> Suppressed:
     """All hashes by kind; empty when nobody was erased."""
+    return _together(content["hashes"] for content in lists(home).values())
+
+
+def read_one(home: Home, customer_hash: str) -> Suppressed:
+    """The hashes by kind of the customer with this keyed hash, and of nobody else."""
+    hashes = (content["hashes"] for content in lists(home).values())
+    return _together(own for own in hashes if customer_hash in own[CUSTOMER])
+
+
+def _together(lists: Iterable[Mapping[str, Sequence[str]]]) -> Suppressed:
     found: dict[str, set[str]] = {}
-    for content in lists(home).values():
-        for kind, hashes in content["hashes"].items():
+    for by_kind in lists:
+        for kind, hashes in by_kind.items():
             found.setdefault(kind, set()).update(hashes)
     return {kind: frozenset(hashes) for kind, hashes in found.items()}
 

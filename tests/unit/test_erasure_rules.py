@@ -168,6 +168,18 @@ def test_landing_files_are_named_and_go_only_when_asked_for(shop: Shop) -> None:
     assert shop.ingest("orders").status == "unchanged"
 
 
+def test_deliveries_that_name_another_erased_person_are_left_to_that_person(shop: Shop) -> None:
+    day = date(2024, 5, 9)
+    columns = "order_id,customer_id,ordered_at,status,currency,email"
+    shop.deliver(f"orders/{day}.csv.gz", lines(columns, [f"{day}-1,c9-unique,{day},paid,GBP,z@example.org"]))
+    shop.ingest("orders")
+    of_the_canary = set(_erase(shop).remains)
+    receipt = _erase(shop, "c9-unique")
+    assert set(receipt.remains) == {f"landing/orders/{day}.csv.gz"}
+    assert _erase(shop, "c9-unique", is_removing=True).landing_removed == [f"orders/{day}.csv.gz"]
+    assert {f"landing/{name}" for name in _erase(shop, is_removing=True).landing_removed} == of_the_canary
+
+
 def test_a_delivery_that_cannot_be_read_is_no_proof_of_absence(shop: Shop) -> None:
     shop.deliver("orders/2024-05-09.csv.gz", "").write_bytes(b"\x1f\x8b broken")
     receipt = _erase(shop, is_removing=True)
