@@ -48,9 +48,11 @@ def rotate_key(settings: Settings, owner: str, log: Log) -> Rotation:
     home = Home.open(settings.home)
     try:
         with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home):
-            if rewriting.finish(home):
+            finished = rewriting.finish(home)
+            if finished:
+                log(f"the change that had broken off is finished, that of: {finished}")
+            if finished == COMMAND:
                 key = read_key(home, settings)
-                log("the change that had broken off is finished")
                 return Rotation(key.id, len(key.secrets), 0)
             return _rotate(home, settings, log)
     finally:

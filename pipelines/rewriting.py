@@ -88,11 +88,11 @@ def carry_out(home: Home, command: str, files: Sequence[Path], loads: Mapping[st
     finish(home)
 
 
-def finish(home: Home) -> bool:
-    """Carry out the plan, if there is one, and say whether there was."""
+def finish(home: Home) -> str | None:
+    """Carry out the plan, if there is one; returns the command that had planned it."""
     if not plan_file(home).exists():
         clear(home)
-        return False
+        return None
     plan = _plan(home)
     for name, sha256 in plan["files"].items():
         path = home.root / name
@@ -106,7 +106,7 @@ def finish(home: Home) -> bool:
             ledger.append(home, f"loads/{feed}", event)
     clear(home)
     plan_file(home).unlink()
-    return True
+    return str(plan["command"])
 
 
 def _plan(home: Home) -> dict[str, Any]:

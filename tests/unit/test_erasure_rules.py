@@ -24,7 +24,7 @@ from canary import (
 from kills import killed_at
 from shop import Shop, lines, nightshift
 
-from pipelines import ledger, suppression
+from pipelines import ledger, rewriting, suppression
 from pipelines.erasure import Receipt, erase, is_pending
 from pipelines.errors import HomeBusyError, UsageError
 from pipelines.feeds import FEEDS
@@ -232,6 +232,31 @@ def test_a_rotated_key_keeps_erased_people_out(shop: Shop) -> None:
     assert _outside_landing(shop) == []
     _erase(shop)
     assert len(list((shop.root / "suppressed").glob("*.json"))) == 1
+
+
+def test_a_rotation_after_an_erasure_that_broke_off_rotates_all_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = rewriting.move_durably
+
+    def broken_off(beside: Path, path: Path) -> None:
+        # The plan is written, and the first of the files it lists about to be swapped in.
+        if beside != path and rewriting.plan_file(Home(shop.root)).exists():
+            raise KeyboardInterrupt
+        move(beside, path)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(rewriting, "move_durably", broken_off)
+        _erase(shop)
+    said: list[str] = []
+    rotation = rotate_key(shop.settings, "nightshift 1", said.append)
+    assert said[0].startswith("the change that had broken off is finished, that of: nightshift erase --customer")
+    # Eight days of orders and eight of customers: the feeds that have hashes.
+    assert (rotation.secrets, rotation.partitions) == (2, 16)
+    assert len(Home(shop.root).key_file.read_text().split()) == 2
+    assert mentions(shop.root / "raw") == []
+    assert _erase(shop).is_resumed
+    assert _outside_landing(shop) == []
 
 
 def test_ids_that_are_plain_numbers_are_told_by_their_column(tmp_path: Path) -> None:
