@@ -70,7 +70,7 @@ def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bo
         raise UsageError("--customer is empty; give the store's own customer_id")
     home, sources = Home.open(settings.home), load_sources(settings.sources_file)
     try:
-        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home):
+        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home, log):
             rewriting.finish(home)
             receipt, key = _begun(home, settings, customer, log)
             first_day = _clean(home, settings, sources, key, receipt, log)

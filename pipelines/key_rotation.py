@@ -47,7 +47,7 @@ def rotate_key(settings: Settings, owner: str, log: Log) -> Rotation:
     """
     home = Home.open(settings.home)
     try:
-        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home):
+        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home, log):
             finished = rewriting.finish(home)
             if finished:
                 log(f"the change that had broken off is finished, that of: {finished}")

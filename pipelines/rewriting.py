@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pipelines import ledger
 from pipelines.errors import NightshiftError
@@ -22,6 +22,7 @@ from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably, write_atomically
 
 _BESIDE = ".rewriting"
+Log = Callable[[str], None]
 
 
 def plan_file(home: Home) -> Path:
@@ -37,13 +38,28 @@ def refuse_half_done(home: Home) -> None:
 
 
 @contextmanager
-def loads_locked(home: Home) -> Iterator[None]:
-    """No feed is loaded meanwhile; waits for loads that run."""
+def load_locked(home: Home, feed: str, log: Log) -> Iterator[None]:
+    """One load of a feed at a time, whoever runs it; the system drops the lock when its process dies."""
+    folder = home.raw / feed
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".load.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log(f"{feed}: another load of this feed is running; waiting for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def loads_locked(home: Home, log: Log) -> Iterator[None]:
+    """No feed is loaded meanwhile; waits for loads that run, and says for which."""
     with ExitStack() as locks:
         for feed in FEEDS:
-            folder = home.raw / feed
-            folder.mkdir(parents=True, exist_ok=True)
-            locks.enter_context(FileLock(folder / ".load.lock", mode=0o600))
+            locks.enter_context(load_locked(home, feed, log))
         yield
 
 
