@@ -20,6 +20,7 @@ from pipelines import ledger, suppression
 from pipelines.delivered_sql import identifier, literal
 from pipelines.home import Home, move_durably, write_atomically
 from pipelines.personal_data import PersonalDataKey
+from pipelines.scratch import connected
 from pipelines.settings import Settings
 from pipelines.suppression import CUSTOMER, EMAIL, VISITOR
 
@@ -146,8 +147,7 @@ class ErasedFiles:
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        settings = self.settings
-        with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+        with connected(self.home, self.settings) as connection:
             self.key.prepare(connection)
             suppression.define(connection, self.key.suppressed)
             yield connection

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from pipelines import ledger, suppression
 from pipelines.delivered_sql import identifier, literal
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, write_atomically
 from pipelines.personal_data import PersonalDataKey
+from pipelines.scratch import connected
 from pipelines.settings import Settings
 from pipelines.suppression import CUSTOMER, EMAIL, LINE, VISITOR
 
@@ -40,7 +39,7 @@ def suppress(home: Home, settings: Settings, key: PersonalDataKey, customer: str
 
     What an earlier erasure found is kept: by now it may be in raw/ no longer.
     """
-    with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+    with connected(home, settings) as connection:
         key.prepare(connection)
         for feed in ("customers", "orders", "order_lines", "events"):
             connection.execute(f"create view {feed} as {_rows(home, feed)}")

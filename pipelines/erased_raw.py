@@ -13,6 +13,7 @@ from pipelines.delivered_sql import identifier, literal
 from pipelines.feeds import FEEDS, LINEAGE_COLUMNS, Feed
 from pipelines.home import Home
 from pipelines.personal_data import PersonalDataKey
+from pipelines.scratch import connected
 from pipelines.settings import Settings
 
 COMMAND = "nightshift erase --customer, with the id it was begun with"
@@ -48,7 +49,7 @@ def _rewritten_partitions(
     """Write the partitions that name a person beside; for each the new ledger entry and its rows by effect."""
     entries = {rewriting.partition_file(home, feed.name, entry): entry for entry in load["partitions"]}
     changed = []
-    with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+    with connected(home, settings) as connection:
         key.prepare(connection)
         glob = home.raw / feed.name / "ds=*" / "data.parquet"
         for path in suppression.named_files(connection, feed, key.suppressed, glob):

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from pipelines import ledger, rewriting, suppression
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import UsageError
@@ -23,6 +21,7 @@ from pipelines.personal_data import (
     read_key,
     recorded_ids,
 )
+from pipelines.scratch import connected
 from pipelines.settings import Settings
 
 COMMAND = "nightshift rotate-key"
@@ -74,7 +73,7 @@ def _rotate(home: Home, settings: Settings, log: Log) -> Rotation:
         files += [rewriting.partition_file(home, feed, entry) for entry in partitions]
         loads[feed] = {**load, "key_id": key.id, "partitions": partitions}
         log(f"{feed}: {len(partitions):,} partitions hashed again")
-    files += _hash_lists_again(home, key)
+    files += _hash_lists_again(home, settings, key)
     rewriting.carry_out(home, COMMAND, files, loads)
     return Rotation(key.id, len(key.secrets), sum(len(load["partitions"]) for load in loads.values()))
 
@@ -111,7 +110,7 @@ def _hash_again(
     read = f"read_parquet({literal(str(path))}, hive_partitioning=false)"
     keys = ", ".join(identifier(name) for name in feed.key)
     new = rewriting.beside(path)
-    with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+    with connected(home, settings) as connection:
         added.prepare(connection)
         connection.execute(
             f"copy (select * replace ({hashed}) from {read} order by {keys}) to {literal(str(new))} "
@@ -121,12 +120,12 @@ def _hash_again(
     return {**entry, "sha256": ledger.file_sha256(new), "touched": [str(day) for (day,) in days]}
 
 
-def _hash_lists_again(home: Home, key: PersonalDataKey) -> list[Path]:
+def _hash_lists_again(home: Home, settings: Settings, key: PersonalDataKey) -> list[Path]:
     """Write the lists of erased people beside, hashed by the added secrets."""
     files = []
     for path, content in suppression.lists(home).items():
         if content["key_id"] != key.id:
-            with duckdb.connect() as connection:
+            with connected(home, settings) as connection:
                 key.after(content["key_id"]).prepare(connection)
                 hashes = {
                     kind: sorted(

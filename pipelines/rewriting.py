@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipelines import ledger
+from pipelines import ledger, scratch
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably, write_atomically
@@ -84,7 +84,8 @@ def refuse_unknown(path: Path, feed: str, entry: Mapping[str, Any]) -> None:
 
 
 def clear(home: Home) -> None:
-    """Throw away what an attempt without a plan left beside."""
+    """Throw away what an attempt without a plan left beside, or spilled."""
+    scratch.clear(home)
     for top in (home.raw, home.suppressed):
         for folder in list(top.rglob(_BESIDE)):
             shutil.rmtree(folder)

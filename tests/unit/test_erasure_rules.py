@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
 from datetime import date
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from canary import (
     CANARIES,
     CANARY_DAYS,
@@ -30,6 +33,7 @@ from pipelines.errors import HomeBusyError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.key_rotation import rotate_key
+from pipelines.scratch import connected
 
 BOUGHT = CANARY_DAYS[1]
 
@@ -187,6 +191,45 @@ def test_a_delivery_that_cannot_be_read_is_no_proof_of_absence(shop: Shop) -> No
         "landing/orders/2024-05-09.csv.gz": "it cannot be read, so whether it names the person is not known"
     }
     assert mentions(shop.root / "raw") == []
+
+
+def test_odd_files_in_landing_are_named_and_end_no_erasure(shop: Shop) -> None:
+    orders, notes = shop.root / "landing" / "orders", shop.root / "landing" / "notes"
+    (orders / "2024-05-30.csv.gz").symlink_to("/nowhere")
+    (orders / "2024-05-31.csv.gz").mkdir()
+    shop.deliver("orders/2026-02-30.csv.gz", lines("order_id,ordered_at,status,currency", []))
+    # What no feed reads: a broken archive, and a name that is no text.
+    shop.deliver("notes/calls.csv.gz", "").write_bytes(b"\x1f\x8b broken")
+    pq.write_table(pa.table({"note": ["none"]}), notes / "plain.parquet")
+    (notes / "plain.parquet").rename(os.fsdecode(os.fsencode(notes) + b"/\xff.parquet"))
+    odd = {"orders/2024-05-30.csv.gz", "orders/2024-05-31.csv.gz", "orders/2026-02-30.csv.gz"}
+    odd |= {"notes/calls.csv.gz", "notes/\udcff.parquet"}
+    receipt = _erase(shop, is_removing=True)
+    assert receipt.remains == {
+        f"landing/{name}": "it cannot be read, so whether it names the person is not known" for name in odd
+    }
+    assert mentions(shop.root / "raw") == mentions(orders) == []
+    assert not is_pending(Home(shop.root))
+
+
+@pytest.mark.parametrize("place", [50_000, 131_072 - 4, 131_072 - 6])
+def test_an_id_is_found_where_the_search_cuts_the_text(shop: Shop, place: int) -> None:
+    # Such an archive is unpacked 128 KiB at a time, and in pieces of no length between.
+    text = bytearray(random.Random(place).randbytes(100_000).hex().encode())
+    text[place : place + len(CUSTOMER) + 2] = f" {CUSTOMER} ".encode()
+    path = shop.deliver("notes/calls.csv.zst", "")
+    path.write_bytes(zstandard.compress(bytes(text) + b"\n"))
+    assert "landing/notes/calls.csv.zst" in _erase(shop).remains
+
+
+def test_what_does_not_fit_into_memory_spills_below_the_home(shop: Shop) -> None:
+    home, settings = Home(shop.root), shop.settings.model_copy(update={"memory_limit": "64MB", "threads": 1})
+    with connected(home, settings) as connection:
+        # Two million hashes of 64 characters are twice as much.
+        connection.execute("create temp table t as select sha256(range::VARCHAR) as hash from range(2_000_000)")
+        spilled = [Path(path) for (path,) in connection.execute("select path from duckdb_temporary_files()").fetchall()]
+    assert spilled
+    assert all(path.is_relative_to(shop.root) and not path.exists() for path in spilled)
 
 
 def test_the_receipt_and_the_command_name_nobody(shop: Shop) -> None:
