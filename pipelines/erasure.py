@@ -19,8 +19,8 @@ from pipelines import ledger, nights, rewriting, suppression, warehouse
 from pipelines import published as publishing
 from pipelines.erased_deliveries import erase_spool, search_landing, shared_columns
 from pipelines.erased_files import ErasedFiles
-from pipelines.erased_person import suppress
-from pipelines.erased_raw import rewrite_raw
+from pipelines.erased_person import end, is_unended, suppress
+from pipelines.erased_raw import refuse_damaged, rewrite_raw
 from pipelines.errors import UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, write_atomically
@@ -62,9 +62,9 @@ class Receipt:
 def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bool, log: Log) -> tuple[Receipt, Path]:
     """Erase the customer with this id of the store's; returns the receipt and the file that keeps it.
 
-    Landing files are only searched, unless `is_removing_landing`. Raises `NightshiftError` when the home is busy, a raw
-    partition is not the ledger's or the warehouse cannot be built; the person is then out of raw/, and the same call
-    goes on.
+    Landing files are only searched, unless `is_removing_landing`. Raises `NightshiftError` when the home is busy or a
+    raw partition is not the ledger's, before anything changes; also when another file is damaged or the warehouse
+    cannot be built: the person is then out of raw/, and the same call goes on.
     """
     if not customer.strip():
         raise UsageError("--customer is empty; give the store's own customer_id")
@@ -85,14 +85,13 @@ def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bo
 
 def is_pending(home: Home) -> bool:
     """Whether an erasure broke off; the same command again goes on with it."""
-    return _marker(home).exists()
+    return any(is_unended(content) for content in suppression.lists(home).values())
 
 
 def _begun(home: Home, settings: Settings, customer: str, log: Log) -> tuple[Receipt, PersonalDataKey]:
-    is_resumed = is_pending(home)
-    write_atomically(_marker(home), b"{}")
     key = load_key(home, settings)
-    name = suppress(home, settings, key, customer)
+    refuse_damaged(home)
+    name, is_resumed = suppress(home, settings, key, customer)
     log("suppression list: every load from now on leaves the person out")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Receipt(name, key.id, now, is_resumed), load_key(home, settings)
@@ -197,9 +196,5 @@ def _finish(home: Home, receipt: Receipt) -> Path:
     path = home.root / "erasures" / f"{stamp}-{receipt.customer[:12]}.json"
     write_atomically(path, json.dumps(content, indent=2).encode())
     ledger.append(home, "erasures", content)
-    _marker(home).unlink()
+    end(home, receipt.customer)
     return path
-
-
-def _marker(home: Home) -> Path:
-    return home.root / "erasing.json"

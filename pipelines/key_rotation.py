@@ -62,8 +62,7 @@ def _rotate(home: Home, settings: Settings, log: Log) -> Rotation:
     loads = {feed: load for feed in PERSONAL_FEEDS if (load := ledger.current_load(home, feed))}
     # Before a secret is drawn: until the rotation has ended, no day can be loaded again.
     for feed, load in loads.items():
-        for entry in load["partitions"]:
-            rewriting.refuse_unknown(rewriting.partition_file(home, feed, entry), feed, entry)
+        rewriting.refuse_unknown(home, feed, load["partitions"])
     key = _longer_key(home, settings)
     loads = {feed: load for feed, load in loads.items() if load["key_id"] != key.id}
     files: list[Path] = []
@@ -136,6 +135,6 @@ def _hash_lists_again(home: Home, settings: Settings, key: PersonalDataKey) -> l
                     )
                     for kind, old in content["hashes"].items()
                 }
-            rewriting.beside(path).write_bytes(ledger.canonical_json({"key_id": key.id, "hashes": hashes}))
+            rewriting.beside(path).write_bytes(ledger.canonical_json({**content, "key_id": key.id, "hashes": hashes}))
             files.append(path)
     return files

@@ -74,13 +74,22 @@ def beside(path: Path) -> Path:
     return folder / path.name
 
 
-def refuse_unknown(path: Path, feed: str, entry: Mapping[str, Any]) -> None:
-    """Raise `NightshiftError` unless a partition is the one of its ledger entry: what is damaged is not rewritten."""
-    if not path.exists() or ledger.file_sha256(path) != entry["sha256"]:
-        raise NightshiftError(
-            f"{path} is not what the ledger recorded; load that day again: "
-            f"nightshift ingest {feed} --from {entry['ds']} --to {entry['ds']} --again"
-        )
+def refuse_unknown(home: Home, feed: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `NightshiftError` unless the feed's partitions are those of the ledger: damaged ones are not rewritten."""
+    known = {partition_file(home, feed, entry): entry for entry in entries}
+    for path, entry in known.items():
+        if not path.exists() or ledger.file_sha256(path) != entry["sha256"]:
+            raise NightshiftError(
+                f"{path} is not what the ledger recorded; load that day again: "
+                f"nightshift ingest {feed} --from {entry['ds']} --to {entry['ds']} --again"
+            )
+    for path in sorted((home.raw / feed).glob("ds=*/data.parquet")):
+        if path not in known:
+            ds = path.parent.name.removeprefix("ds=")
+            raise NightshiftError(
+                f"{path} is not in the ledger, as after a load that broke off; load that day again: "
+                f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
+            )
 
 
 def clear(home: Home) -> None:

@@ -30,7 +30,7 @@ _WORD = r"""[^\s"',;:|{}\[\]()<>=\\]+"""
 
 
 def lists(home: Home) -> dict[Path, dict[str, Any]]:
-    """One file an erased customer: the id of the key, and hashes by kind."""
+    """One file an erased customer: the id of the key, hashes by kind, and whether the erasure is still to be ended."""
     return {path: json.loads(path.read_bytes()) for path in sorted(home.suppressed.glob("*.json"))}
 
 
@@ -108,6 +108,11 @@ def named_files(connection: duckdb.DuckDBPyConnection, feed: Feed, suppressed: S
 def goes_with_the_person(feed: Feed) -> bool:
     """Whether rows of the feed are removed, and not only what names the person in them."""
     return feed.key == (CUSTOMER,) or VISITOR in feed.column_names
+
+
+def names_people(feed: Feed) -> bool:
+    """Whether rows of the feed name a person, or an order line of one."""
+    return bool(_kinds(feed))
 
 
 def personal_columns(feed: Feed) -> list[str]:

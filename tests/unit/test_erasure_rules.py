@@ -27,9 +27,9 @@ from canary import (
 from kills import killed_at
 from shop import Shop, lines, nightshift
 
-from pipelines import ledger, rewriting, suppression
+from pipelines import erasure, ledger, rewriting, suppression
 from pipelines.erasure import Receipt, erase, is_pending
-from pipelines.errors import HomeBusyError, UsageError
+from pipelines.errors import HomeBusyError, NightshiftError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.key_rotation import rotate_key
@@ -387,6 +387,70 @@ def test_an_erasure_that_broke_off_shows_in_the_status(shop: Shop) -> None:
     assert "run it again: nightshift erase --customer" in nightshift(shop.root, "status").stdout
     assert _erase(shop).is_resumed
     assert "run it again" not in nightshift(shop.root, "status").stdout
+
+
+def test_one_that_broke_off_stays_open_while_others_are_erased(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    home = Home(shop.root)
+    for customer in (CUSTOMER, "c1"):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(erasure, "_clean", broken_off)
+            _erase(shop, customer)
+    assert not _erase(shop, "c2").is_resumed
+    assert is_pending(home)
+    assert _erase(shop, "c1").is_resumed
+    assert is_pending(home)
+    rotate_key(shop.settings, "nightshift 1", lambda line: None)
+    assert _erase(shop).is_resumed
+    assert not is_pending(home)
+
+
+def test_a_key_that_is_refused_opens_no_erasure(shop: Shop) -> None:
+    home = Home(shop.root)
+    home.key_file.write_text("ab" * 32)
+    with pytest.raises(NightshiftError, match="restore that key"):
+        _erase(shop)
+    assert not is_pending(home)
+    assert not list(home.root.glob("suppressed/*"))
+
+
+@pytest.mark.parametrize("feed", ["orders", "order_lines"])
+def test_a_damaged_partition_is_named_before_anything_changes(shop: Shop, feed: str) -> None:
+    shop.root.joinpath(f"raw/{feed}/ds=2024-05-02/data.parquet").write_bytes(b"x" * 100)
+    left = _files(shop, "raw", "quarantine", "ledger")
+    remedy = f"nightshift ingest {feed} --from 2024-05-02 --to 2024-05-02 --again"
+    with pytest.raises(NightshiftError, match=rf"{feed}/ds=2024-05-02/data.parquet is not what .*{remedy}"):
+        _erase(shop)
+    assert _files(shop, "raw", "quarantine", "ledger") == left
+    shop.ingest(feed, again=True)
+    _erase(shop)
+    assert _outside_landing(shop) == []
+
+
+def test_a_partition_that_the_ledger_does_not_know_is_named(shop: Shop) -> None:
+    known = shop.root / "raw/orders/ds=2024-05-04/data.parquet"
+    unknown = shop.root / "raw/orders/ds=2024-06-04/data.parquet"
+    unknown.parent.mkdir()
+    shutil.copy(known, unknown)
+    with pytest.raises(NightshiftError, match=r"orders/ds=2024-06-04/data\.parquet is not in the ledger"):
+        _erase(shop)
+    unknown.unlink()
+    _erase(shop)
+    assert _outside_landing(shop) == []
+
+
+@pytest.mark.parametrize("name", ["quarantine/orders/ds=2024-05-04/data.parquet", "predictions/demand/data.parquet"])
+def test_another_damaged_file_is_named_and_the_erasure_goes_on_without_it(shop: Shop, name: str) -> None:
+    path = shop.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * 100)
+    with pytest.raises(NightshiftError, match=rf"{name}: cannot be searched .*; if it is damaged, restore it"):
+        _erase(shop)
+    path.unlink()
+    assert _erase(shop).is_resumed
+    assert _outside_landing(shop) == []
 
 
 def test_calls_that_cannot_be_served_say_so(shop: Shop) -> None:
