@@ -38,13 +38,30 @@ class Delivery:
 
 def find_deliveries(source: Source, landing: Path, first: date | None, last: date | None) -> list[Delivery]:
     """The deliveries of a feed between two business days, in order; one without a day for bulk history."""
-    uri = source.uri.replace(DS, "????-??-??")
-    # What `*` finds may be a folder; where a file is named, nothing else may lie.
-    is_named = "*" not in Path(uri).name
-    files = [path for path in landing.glob(uri) if is_named or not path.is_dir()]
+    files = _found(source, landing)
     for path in files:
         _refuse_no_file(path, landing)
     return deliveries_of(files, source, landing, first, last)
+
+
+def sound_deliveries(source: Source, landing: Path) -> tuple[list[Delivery], list[Path]]:
+    """The deliveries of all days, and beside them what `find_deliveries` refuses."""
+    files, odd = [], []
+    for path in _found(source, landing):
+        try:
+            _refuse_no_file(path, landing)
+            deliveries_of([path], source, landing, None, None)
+            files.append(path)
+        except NightshiftError:
+            odd.append(path)
+    return deliveries_of(files, source, landing, None, None), odd
+
+
+def _found(source: Source, landing: Path) -> list[Path]:
+    uri = source.uri.replace(DS, "????-??-??")
+    # What `*` finds may be a folder; where a file is named, nothing else may lie.
+    is_named = "*" not in Path(uri).name
+    return [path for path in landing.glob(uri) if is_named or not path.is_dir()]
 
 
 def _refuse_no_file(path: Path, landing: Path) -> None:

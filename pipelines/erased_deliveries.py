@@ -19,12 +19,13 @@ import duckdb
 
 from pipelines import ledger, suppression
 from pipelines.delivered_sql import identifier, literal
-from pipelines.deliveries import Delivery, find_deliveries
+from pipelines.deliveries import Delivery, sound_deliveries
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably, write_atomically
 from pipelines.load_batch import Batch
 from pipelines.personal_data import PersonalDataKey
+from pipelines.scratch import connected
 from pipelines.settings import Settings
 from pipelines.sources import Source, Sources
 from pipelines.unpacking import plain_chunks
@@ -50,14 +51,18 @@ def search_landing(home: Home, settings: Settings, sources: Sources, key: Person
     search, landing = Search(), settings.landing_folder
     for feed, source in sources.feeds.items():
         if suppression.personal_columns(FEEDS[feed]) and not source.is_sql and not source.is_s3:
-            deliveries = find_deliveries(source, landing, None, None)
+            deliveries, odd = sound_deliveries(source, landing)
+            search.unreadable.update(odd)
             for first in range(0, len(deliveries), _AT_ONCE):
                 group = deliveries[first : first + _AT_ONCE]
                 _search_deliveries(home, settings, feed, source, sources, key, group, search)
     if _TELLING.fullmatch(customer):
         for path in sorted(landing.rglob("*")):
-            if path.is_file() and path not in search.found and _mentions(path, customer):
-                search.found.add(path)
+            try:
+                if path not in search.found and path.is_file() and _mentions(home, settings, path, customer):
+                    search.found.add(path)
+            except (NightshiftError, duckdb.Error, OSError, UnicodeError):
+                search.unreadable.add(path)
     return search
 
 
@@ -109,24 +114,22 @@ def _named_rows(
     return found
 
 
-def _mentions(path: Path, customer: str) -> bool:
+def _mentions(home: Home, settings: Settings, path: Path, customer: str) -> bool:
     """Whether a file holds the id as a word."""
     words = [customer.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
     pattern = re.compile(b"|".join(rb"(?<![A-Za-z0-9])" + re.escape(word) + rb"(?![A-Za-z0-9])" for word in words))
-    try:
-        with path.open("rb") as file:
-            is_parquet = file.read(4) == b"PAR1"
-        if is_parquet:
-            read = f"read_parquet({literal(glob.escape(str(path)))})"
-            select = f"select 1 from {read} as t where contains(to_json(t)::VARCHAR, $id) limit 1"
-            return bool(duckdb.execute(select, {"id": customer}).fetchall())
-        tail = b""
-        for chunk in plain_chunks(path, path.name):
-            if pattern.search(tail + chunk):
-                return True
-            tail = chunk[-_OVERLAP:]
-    except (NightshiftError, duckdb.Error, OSError):
-        return customer.encode() in path.read_bytes()
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if is_parquet:
+        read = f"read_parquet({literal(glob.escape(str(path)))})"
+        select = f"select 1 from {read} as t where contains(to_json(t)::VARCHAR, $id) limit 1"
+        with connected(home, settings) as connection:
+            return bool(connection.execute(select, {"id": customer}).fetchall())
+    tail = b""
+    for chunk in plain_chunks(path, path.name):
+        if pattern.search(tail + chunk):
+            return True
+        tail = (tail + chunk)[-_OVERLAP:]
     return False
 
 
@@ -185,9 +188,10 @@ def _erase_spooled(
             replaced = f" replace ({emptied})" if emptied else ""
             select = f"select * exclude (file_row_number){replaced} from {read}"
         beside = path.with_name(f".{path.name}.erased")
-        duckdb.execute(
-            f"copy (from ({select}) order by all) to {literal(str(beside))} (format parquet)", {"places": places}
-        )
+        with connected(home, settings) as connection:
+            connection.execute(
+                f"copy (from ({select}) order by all) to {literal(str(beside))} (format parquet)", {"places": places}
+            )
         move_durably(beside, path)
     return len(places)
 

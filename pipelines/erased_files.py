@@ -6,8 +6,10 @@ tells of an order or a line stays without them; any other row that names the per
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +19,11 @@ from typing import Any
 import duckdb
 
 from pipelines import ledger, suppression
-from pipelines.delivered_sql import identifier, literal
+from pipelines.delivered_sql import identifier, is_out_of_space, literal, one_line
+from pipelines.errors import NightshiftError
 from pipelines.home import Home, move_durably, write_atomically
 from pipelines.personal_data import PersonalDataKey
+from pipelines.scratch import connected
 from pipelines.settings import Settings
 from pipelines.suppression import CUSTOMER, EMAIL, VISITOR
 
@@ -59,7 +63,7 @@ class ErasedFiles:
         for path in sorted(self.home.quarantine.rglob("*.parquet")):
             read = f"read_parquet({literal(str(path))}, hive_partitioning=false, file_row_number=true)"
             named = suppression.named_rows(f"select file_row_number as row, raw_text as text from {read}")
-            with self._connected() as connection:
+            with self._connected(path) as connection:
                 rows = connection.execute(f"select count(*) from ({named})").fetchall()[0][0]
                 if rows:
                     text = f"case when row is null then raw_text else {literal(suppression.ERASED)} end"
@@ -75,7 +79,7 @@ class ErasedFiles:
         """Files of predictions and decisions that were written anew, and the rows that named the person."""
         found = {}
         for path in sorted([*self.home.predictions.rglob("*.parquet"), *self.home.decisions.rglob("*.parquet")]):
-            with self._connected() as connection:
+            with self._connected(path) as connection:
                 if rows := self._rewrite(connection, path, path, "snappy"):
                     found[path.relative_to(self.home.root).as_posix()] = rows
         return found
@@ -84,7 +88,7 @@ class ErasedFiles:
         """Snapshots that named the person are removed: their name is the hash of what they held."""
         found = []
         for folder in sorted(self.home.snapshots.iterdir()):
-            with self._connected() as connection:
+            with self._connected(folder) as connection:
                 if any(_named_rows(connection, path) for path in sorted(folder.rglob("*.parquet"))):
                     shutil.rmtree(folder)
                     found.append(folder.name)
@@ -107,7 +111,7 @@ class ErasedFiles:
         for file in manifest["files"]:
             path = manifest_file.parent / file["name"]
             beside = path.with_name(".being-written.parquet")
-            with self._connected() as connection:
+            with self._connected(path) as connection:
                 rows = self._rewrite(connection, path, beside, "zstd")
                 if rows:
                     count = connection.execute(f"select count(*) from read_parquet({literal(str(beside))})").fetchall()
@@ -145,12 +149,20 @@ class ErasedFiles:
         return rows
 
     @contextmanager
-    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        settings = self.settings
-        with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+    def _connected(self, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Raises `NightshiftError` when `path` cannot be searched: what cannot be read may name the person."""
+        with connected(self.home, self.settings) as connection:
             self.key.prepare(connection)
             suppression.define(connection, self.key.suppressed)
-            yield connection
+            try:
+                yield connection
+            except duckdb.Error as error:
+                if is_out_of_space(error):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+                raise NightshiftError(
+                    f"{path}: cannot be searched ({one_line(error)}); if it is damaged, restore it from a back-up of "
+                    "the home or remove it, and run the same command again"
+                ) from error
 
 
 def _named_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:

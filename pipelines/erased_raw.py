@@ -13,16 +13,22 @@ from pipelines.delivered_sql import identifier, literal
 from pipelines.feeds import FEEDS, LINEAGE_COLUMNS, Feed
 from pipelines.home import Home
 from pipelines.personal_data import PersonalDataKey
+from pipelines.scratch import connected
 from pipelines.settings import Settings
 
 COMMAND = "nightshift erase --customer, with the id it was begun with"
 
 
-def rewrite_raw(home: Home, settings: Settings, key: PersonalDataKey) -> tuple[dict[str, dict[str, int]], str | None]:
-    """Rewrite the partitions that name a suppressed person; returns partitions and rows by feed, and the first day.
+def refuse_damaged(home: Home) -> None:
+    """Raise `NightshiftError` for the first partition that names people and is not the ledger's."""
+    for feed in FEEDS.values():
+        if suppression.names_people(feed):
+            load = ledger.current_load(home, feed.name) or {"partitions": []}
+            rewriting.refuse_unknown(home, feed.name, load["partitions"])
 
-    Raises `NightshiftError` for a partition that is not the ledger's; nothing has changed then.
-    """
+
+def rewrite_raw(home: Home, settings: Settings, key: PersonalDataKey) -> tuple[dict[str, dict[str, int]], str | None]:
+    """Rewrite the partitions that name a suppressed person; returns partitions and rows by feed, and the first day."""
     files: list[Path] = []
     loads: dict[str, dict[str, Any]] = {}
     counts: dict[str, dict[str, int]] = {}
@@ -48,13 +54,11 @@ def _rewritten_partitions(
     """Write the partitions that name a person beside; for each the new ledger entry and its rows by effect."""
     entries = {rewriting.partition_file(home, feed.name, entry): entry for entry in load["partitions"]}
     changed = []
-    with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+    with connected(home, settings) as connection:
         key.prepare(connection)
         glob = home.raw / feed.name / "ds=*" / "data.parquet"
         for path in suppression.named_files(connection, feed, key.suppressed, glob):
-            if path in entries:
-                rewriting.refuse_unknown(path, feed.name, entries[path])
-                changed.append(_rewritten(connection, key, feed, path, entries[path]))
+            changed.append(_rewritten(connection, key, feed, path, entries[path]))
     return changed
 
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines import ledger, nights, rewriting, warehouse
+from pipelines import ledger, nights, rewriting, suppression, warehouse
 from pipelines import published as publishing
 from pipelines.erased_deliveries import erase_spool, search_landing, shared_columns
 from pipelines.erased_files import ErasedFiles
-from pipelines.erased_person import suppress
-from pipelines.erased_raw import rewrite_raw
+from pipelines.erased_person import end, is_unended, suppress
+from pipelines.erased_raw import refuse_damaged, rewrite_raw
 from pipelines.errors import UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, write_atomically
@@ -62,20 +62,20 @@ class Receipt:
 def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bool, log: Log) -> tuple[Receipt, Path]:
     """Erase the customer with this id of the store's; returns the receipt and the file that keeps it.
 
-    Landing files are only searched, unless `is_removing_landing`. Raises `NightshiftError` when the home is busy, a raw
-    partition is not the ledger's or the warehouse cannot be built; the person is then out of raw/, and the same call
-    goes on.
+    Landing files are only searched, unless `is_removing_landing`. Raises `NightshiftError` when the home is busy or a
+    raw partition is not the ledger's, before anything changes; also when another file is damaged or the warehouse
+    cannot be built: the person is then out of raw/, and the same call goes on.
     """
     if not customer.strip():
         raise UsageError("--customer is empty; give the store's own customer_id")
     home, sources = Home.open(settings.home), load_sources(settings.sources_file)
     try:
-        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home):
+        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home, log):
             rewriting.finish(home)
             receipt, key = _begun(home, settings, customer, log)
             first_day = _clean(home, settings, sources, key, receipt, log)
+        _rebuild(home, settings, owner, receipt, log)
         if receipt.has_changed_the_home or receipt.is_resumed:
-            _rebuild(home, settings, owner, receipt, log)
             receipt.no_longer_reproducible += _unreproducible(home, first_day, receipt.rebuilt)
         _landing(home, settings, sources, key, customer, receipt, is_removing_landing, log)
         return receipt, _finish(home, receipt)
@@ -85,14 +85,13 @@ def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bo
 
 def is_pending(home: Home) -> bool:
     """Whether an erasure broke off; the same command again goes on with it."""
-    return _marker(home).exists()
+    return any(is_unended(content) for content in suppression.lists(home).values())
 
 
 def _begun(home: Home, settings: Settings, customer: str, log: Log) -> tuple[Receipt, PersonalDataKey]:
-    is_resumed = is_pending(home)
-    write_atomically(_marker(home), b"{}")
     key = load_key(home, settings)
-    name = suppress(home, settings, key, customer)
+    refuse_damaged(home)
+    name, is_resumed = suppress(home, settings, key, customer)
     log("suppression list: every load from now on leaves the person out")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Receipt(name, key.id, now, is_resumed), load_key(home, settings)
@@ -119,8 +118,8 @@ def _clean(
     receipt.tables, receipt.exports = files.tables(), files.exports(receipt.customer)
     receipt.snapshots_removed = files.snapshots()
     receipt.no_longer_reproducible += [f"snapshots/{name}" for name in receipt.snapshots_removed]
-    if receipt.has_changed_the_home or receipt.is_resumed:
-        warehouse.forget(home)
+    # Also when no file has changed: the store may have delivered the days anew without the person since the last build.
+    warehouse.forget(home)
     return first_day
 
 
@@ -173,6 +172,8 @@ def _landing(
 ) -> None:
     landing = settings.landing_folder
     log(f"landing: searching {landing}")
+    # Deliveries that name another erased person only are not this customer's.
+    key = replace(key, suppressed=suppression.read_one(home, receipt.customer))
     search = search_landing(home, settings, sources, key, customer)
     for path in sorted(search.found):
         name = path.relative_to(landing).as_posix()
@@ -195,9 +196,5 @@ def _finish(home: Home, receipt: Receipt) -> Path:
     path = home.root / "erasures" / f"{stamp}-{receipt.customer[:12]}.json"
     write_atomically(path, json.dumps(content, indent=2).encode())
     ledger.append(home, "erasures", content)
-    _marker(home).unlink()
+    end(home, receipt.customer)
     return path
-
-
-def _marker(home: Home) -> Path:
-    return home.root / "erasing.json"

@@ -6,10 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from pipelines import ledger, spool
 from pipelines.deliveries import Delivery
@@ -17,7 +14,8 @@ from pipelines.erased_deliveries import erase_spool
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home
 from pipelines.loading import StampedDelivery, clear_workplaces, load
-from pipelines.personal_data import load_key
+from pipelines.personal_data import PersonalDataKey, load_key, read_key
+from pipelines.rewriting import load_locked
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
 from pipelines.spool import Place
@@ -66,7 +64,8 @@ def ingest(
     """
     home = Home.open(settings.home)
     sources = load_sources(settings.sources_file)
-    load_key(home, settings)
+    # That it is the one of what is loaded is judged under each feed's lock: a rotation may be running.
+    read_key(home, settings)
     names = list(feeds or FEEDS)
     # The calendar comes first: the days that it calls closed are judged by no check.
     in_order = sorted(names, key=lambda name: name != "calendar")
@@ -92,16 +91,10 @@ def _ingest_feed(
     source = sources.feeds.get(name)
     if source is None:
         return LoadReport(name, "off", f"{settings.sources_file.name} does not map this feed")
-    folder = home.raw / name
-    folder.mkdir(parents=True, exist_ok=True)
     with (
-        _alone(folder / ".load.lock", name, log),
+        _alone(home, settings, name, log) as key,
         spool.opened(home, settings, name, source, sources.store, first, last, log) as place,
     ):
-        # A load that was killed left them, and this one may find nothing to do.
-        clear_workplaces(home, name)
-        # Under the lock: it may have been waited for while the key was rotated.
-        key = load_key(home, settings)
         asked = [found for found in place.deliveries if days is None or found.ds is None or found.ds in days]
         late = _late_days(place, first, last)
         if not asked:
@@ -126,18 +119,12 @@ def _ingest_feed(
 
 
 @contextmanager
-def _alone(path: Path, feed: str, log: Log) -> Iterator[None]:
-    """One load of a feed at a time, whoever runs it; the system drops the lock when its process dies."""
-    lock = FileLock(path, mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log(f"{feed}: another load of this feed is running; waiting for its end")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _alone(home: Home, settings: Settings, feed: str, log: Log) -> Iterator[PersonalDataKey]:
+    """The key, while no one else loads the feed."""
+    with load_locked(home, feed, log):
+        # A load that was killed left them, and this one may find nothing to do.
+        clear_workplaces(home, feed)
+        yield load_key(home, settings)
 
 
 def _late_days(place: Place, first: date | None, last: date | None) -> tuple[date, ...]:

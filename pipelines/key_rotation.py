@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from pipelines import ledger, rewriting, suppression
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import UsageError
@@ -23,6 +21,7 @@ from pipelines.personal_data import (
     read_key,
     recorded_ids,
 )
+from pipelines.scratch import connected
 from pipelines.settings import Settings
 
 COMMAND = "nightshift rotate-key"
@@ -47,10 +46,12 @@ def rotate_key(settings: Settings, owner: str, log: Log) -> Rotation:
     """
     home = Home.open(settings.home)
     try:
-        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home):
-            if rewriting.finish(home):
+        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds), rewriting.loads_locked(home, log):
+            finished = rewriting.finish(home)
+            if finished:
+                log(f"the change that had broken off is finished, that of: {finished}")
+            if finished == COMMAND:
                 key = read_key(home, settings)
-                log("the change that had broken off is finished")
                 return Rotation(key.id, len(key.secrets), 0)
             return _rotate(home, settings, log)
     finally:
@@ -61,8 +62,7 @@ def _rotate(home: Home, settings: Settings, log: Log) -> Rotation:
     loads = {feed: load for feed in PERSONAL_FEEDS if (load := ledger.current_load(home, feed))}
     # Before a secret is drawn: until the rotation has ended, no day can be loaded again.
     for feed, load in loads.items():
-        for entry in load["partitions"]:
-            rewriting.refuse_unknown(rewriting.partition_file(home, feed, entry), feed, entry)
+        rewriting.refuse_unknown(home, feed, load["partitions"])
     key = _longer_key(home, settings)
     loads = {feed: load for feed, load in loads.items() if load["key_id"] != key.id}
     files: list[Path] = []
@@ -72,7 +72,7 @@ def _rotate(home: Home, settings: Settings, log: Log) -> Rotation:
         files += [rewriting.partition_file(home, feed, entry) for entry in partitions]
         loads[feed] = {**load, "key_id": key.id, "partitions": partitions}
         log(f"{feed}: {len(partitions):,} partitions hashed again")
-    files += _hash_lists_again(home, key)
+    files += _hash_lists_again(home, settings, key)
     rewriting.carry_out(home, COMMAND, files, loads)
     return Rotation(key.id, len(key.secrets), sum(len(load["partitions"]) for load in loads.values()))
 
@@ -109,7 +109,7 @@ def _hash_again(
     read = f"read_parquet({literal(str(path))}, hive_partitioning=false)"
     keys = ", ".join(identifier(name) for name in feed.key)
     new = rewriting.beside(path)
-    with duckdb.connect(config={"threads": settings.threads, "memory_limit": settings.memory_limit}) as connection:
+    with connected(home, settings) as connection:
         added.prepare(connection)
         connection.execute(
             f"copy (select * replace ({hashed}) from {read} order by {keys}) to {literal(str(new))} "
@@ -119,12 +119,12 @@ def _hash_again(
     return {**entry, "sha256": ledger.file_sha256(new), "touched": [str(day) for (day,) in days]}
 
 
-def _hash_lists_again(home: Home, key: PersonalDataKey) -> list[Path]:
+def _hash_lists_again(home: Home, settings: Settings, key: PersonalDataKey) -> list[Path]:
     """Write the lists of erased people beside, hashed by the added secrets."""
     files = []
     for path, content in suppression.lists(home).items():
         if content["key_id"] != key.id:
-            with duckdb.connect() as connection:
+            with connected(home, settings) as connection:
                 key.after(content["key_id"]).prepare(connection)
                 hashes = {
                     kind: sorted(
@@ -135,6 +135,6 @@ def _hash_lists_again(home: Home, key: PersonalDataKey) -> list[Path]:
                     )
                     for kind, old in content["hashes"].items()
                 }
-            rewriting.beside(path).write_bytes(ledger.canonical_json({"key_id": key.id, "hashes": hashes}))
+            rewriting.beside(path).write_bytes(ledger.canonical_json({**content, "key_id": key.id, "hashes": hashes}))
             files.append(path)
     return files

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from pipelines import ledger
+from pipelines import ledger, scratch
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably, write_atomically
 
 _BESIDE = ".rewriting"
+Log = Callable[[str], None]
 
 
 def plan_file(home: Home) -> Path:
@@ -37,13 +38,28 @@ def refuse_half_done(home: Home) -> None:
 
 
 @contextmanager
-def loads_locked(home: Home) -> Iterator[None]:
-    """No feed is loaded meanwhile; waits for loads that run."""
+def load_locked(home: Home, feed: str, log: Log) -> Iterator[None]:
+    """One load of a feed at a time, whoever runs it; the system drops the lock when its process dies."""
+    folder = home.raw / feed
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".load.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log(f"{feed}: another load of this feed is running; waiting for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def loads_locked(home: Home, log: Log) -> Iterator[None]:
+    """No feed is loaded meanwhile; waits for loads that run, and says for which."""
     with ExitStack() as locks:
         for feed in FEEDS:
-            folder = home.raw / feed
-            folder.mkdir(parents=True, exist_ok=True)
-            locks.enter_context(FileLock(folder / ".load.lock", mode=0o600))
+            locks.enter_context(load_locked(home, feed, log))
         yield
 
 
@@ -58,17 +74,27 @@ def beside(path: Path) -> Path:
     return folder / path.name
 
 
-def refuse_unknown(path: Path, feed: str, entry: Mapping[str, Any]) -> None:
-    """Raise `NightshiftError` unless a partition is the one of its ledger entry: what is damaged is not rewritten."""
-    if not path.exists() or ledger.file_sha256(path) != entry["sha256"]:
-        raise NightshiftError(
-            f"{path} is not what the ledger recorded; load that day again: "
-            f"nightshift ingest {feed} --from {entry['ds']} --to {entry['ds']} --again"
-        )
+def refuse_unknown(home: Home, feed: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `NightshiftError` unless the feed's partitions are those of the ledger: damaged ones are not rewritten."""
+    known = {partition_file(home, feed, entry): entry for entry in entries}
+    for path, entry in known.items():
+        if not path.exists() or ledger.file_sha256(path) != entry["sha256"]:
+            raise NightshiftError(
+                f"{path} is not what the ledger recorded; load that day again: "
+                f"nightshift ingest {feed} --from {entry['ds']} --to {entry['ds']} --again"
+            )
+    for path in sorted((home.raw / feed).glob("ds=*/data.parquet")):
+        if path not in known:
+            ds = path.parent.name.removeprefix("ds=")
+            raise NightshiftError(
+                f"{path} is not in the ledger, as after a load that broke off; load that day again: "
+                f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
+            )
 
 
 def clear(home: Home) -> None:
-    """Throw away what an attempt without a plan left beside."""
+    """Throw away what an attempt without a plan left beside, or spilled."""
+    scratch.clear(home)
     for top in (home.raw, home.suppressed):
         for folder in list(top.rglob(_BESIDE)):
             shutil.rmtree(folder)
@@ -88,11 +114,11 @@ def carry_out(home: Home, command: str, files: Sequence[Path], loads: Mapping[st
     finish(home)
 
 
-def finish(home: Home) -> bool:
-    """Carry out the plan, if there is one, and say whether there was."""
+def finish(home: Home) -> str | None:
+    """Carry out the plan, if there is one; returns the command that had planned it."""
     if not plan_file(home).exists():
         clear(home)
-        return False
+        return None
     plan = _plan(home)
     for name, sha256 in plan["files"].items():
         path = home.root / name
@@ -106,7 +132,7 @@ def finish(home: Home) -> bool:
             ledger.append(home, f"loads/{feed}", event)
     clear(home)
     plan_file(home).unlink()
-    return True
+    return str(plan["command"])
 
 
 def _plan(home: Home) -> dict[str, Any]:

@@ -11,7 +11,7 @@ that name the customer are left out, and the reason of a return is masked, not e
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,25 @@ _WORD = r"""[^\s"',;:|{}\[\]()<>=\\]+"""
 
 
 def lists(home: Home) -> dict[Path, dict[str, Any]]:
-    """One file an erased customer: the id of the key, and hashes by kind."""
+    """One file an erased customer: the id of the key, hashes by kind, and whether the erasure is still to be ended."""
     return {path: json.loads(path.read_bytes()) for path in sorted(home.suppressed.glob("*.json"))}
 
 
 def read(home: Home) -> Suppressed:
     """All hashes by kind; empty when nobody was erased."""
+    return _together(content["hashes"] for content in lists(home).values())
+
+
+def read_one(home: Home, customer_hash: str) -> Suppressed:
+    """The hashes by kind of the customer with this keyed hash, and of nobody else."""
+    hashes = (content["hashes"] for content in lists(home).values())
+    return _together(own for own in hashes if customer_hash in own[CUSTOMER])
+
+
+def _together(lists: Iterable[Mapping[str, Sequence[str]]]) -> Suppressed:
     found: dict[str, set[str]] = {}
-    for content in lists(home).values():
-        for kind, hashes in content["hashes"].items():
+    for by_kind in lists:
+        for kind, hashes in by_kind.items():
             found.setdefault(kind, set()).update(hashes)
     return {kind: frozenset(hashes) for kind, hashes in found.items()}
 
@@ -98,6 +108,11 @@ def named_files(connection: duckdb.DuckDBPyConnection, feed: Feed, suppressed: S
 def goes_with_the_person(feed: Feed) -> bool:
     """Whether rows of the feed are removed, and not only what names the person in them."""
     return feed.key == (CUSTOMER,) or VISITOR in feed.column_names
+
+
+def names_people(feed: Feed) -> bool:
+    """Whether rows of the feed name a person, or an order line of one."""
+    return bool(_kinds(feed))
 
 
 def personal_columns(feed: Feed) -> list[str]:

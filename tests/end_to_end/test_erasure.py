@@ -7,13 +7,17 @@ import os
 import shutil
 import signal
 import subprocess
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
-from canary import CUSTOMER, FIRST, canary_shop, deliver_day, mentions
+from canary import CANARY_DAYS, CUSTOMER, FIRST, RETURN_DAY, canary_shop, deliver_day, mentions
 from shop import NIGHTSHIFT, Shop, nightshift
+
+from pipelines import nights
+from pipelines.erasure import erase
+from pipelines.feeds import FEEDS
 
 DAYS = 35
 LAST = FIRST + timedelta(days=DAYS - 1)
@@ -76,6 +80,24 @@ def test_no_file_names_the_person_and_the_books_balance(home: Path) -> None:
     assert _outside_landing(home) == []
     assert nightshift(home, "erase", "--customer", CUSTOMER, "--remove-landing").returncode == 0
     assert mentions(home) == []
+
+
+def test_days_delivered_anew_without_the_person_do_not_keep_what_was_built_before(tmp_path: Path) -> None:
+    shop, as_of = canary_shop(tmp_path / "home"), date(2024, 5, 8)
+    for feed in FEEDS:
+        shop.ingest(feed)
+    for step in (nights.build, nights.publish):
+        step(shop.settings, as_of, "nightshift 1", lambda line: None)
+    nights.release(shop.settings, "nightshift 1")
+    for day in (*CANARY_DAYS, RETURN_DAY):
+        deliver_day(shop, day, is_canary_day=False)
+    for feed in FEEDS:
+        shop.ingest(feed)
+    places = {path.split("/")[0] for path, _ in mentions(shop.root)}
+    assert places == {"warehouse.duckdb", "published"}
+    receipt, _ = erase(shop.settings, CUSTOMER, "nightshift 1", False, lambda line: None)
+    assert mentions(shop.root) == []
+    assert (receipt.raw, receipt.rebuilt, receipt.published) == ({}, [str(as_of)], str(as_of))
 
 
 def _erase_killed_after(home: Path, line: str) -> None:

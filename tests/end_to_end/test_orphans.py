@@ -57,3 +57,17 @@ def test_a_line_without_its_order_is_told_when_it_is_overdue_and_forgotten_when_
     shop.ingest("orders")
     assert _build(shop, LAST) == []
     assert "orphans: " not in status.report(shop.settings)
+
+
+def test_an_order_without_its_customer_is_told_and_the_customer_is_not_named(shop: Shop) -> None:
+    shop.map(orders="{uri: 'orders/{ds}.csv', format: csv}", customers="{uri: 'customers/{ds}.csv', format: csv}")
+    columns = "order_id,customer_id,ordered_at,status,currency"
+    shop.deliver("orders/2024-07-01.csv", lines(columns, ["O1,CUST-7734-Q,2024-07-01T08:00:00Z,placed,GBP"]))
+    shop.deliver("customers/2024-07-01.csv", lines("customer_id,created_at", ["C1,2024-07-01T08:00:00Z"]))
+    for feed in ("orders", "customers"):
+        shop.ingest(feed)
+    said = _build(shop, LAST)
+    first = "first O1 (its customer is not there after 4 days); see marts.mart_orphans"
+    assert said == [f"orphans: 1 row of orders without their customers, {first}"]
+    assert said[0] in status.report(shop.settings).splitlines()
+    assert not [path for path in (shop.root / "ledger").rglob("*.json") if "CUST-7734-Q" in path.read_text()]

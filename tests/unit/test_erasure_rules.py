@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
 from datetime import date
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from canary import (
     CANARIES,
     CANARY_DAYS,
@@ -24,12 +27,13 @@ from canary import (
 from kills import killed_at
 from shop import Shop, lines, nightshift
 
-from pipelines import ledger, suppression
+from pipelines import erasure, ledger, rewriting, suppression
 from pipelines.erasure import Receipt, erase, is_pending
-from pipelines.errors import HomeBusyError, UsageError
+from pipelines.errors import HomeBusyError, NightshiftError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.key_rotation import rotate_key
+from pipelines.scratch import connected
 
 BOUGHT = CANARY_DAYS[1]
 
@@ -168,6 +172,18 @@ def test_landing_files_are_named_and_go_only_when_asked_for(shop: Shop) -> None:
     assert shop.ingest("orders").status == "unchanged"
 
 
+def test_deliveries_that_name_another_erased_person_are_left_to_that_person(shop: Shop) -> None:
+    day = date(2024, 5, 9)
+    columns = "order_id,customer_id,ordered_at,status,currency,email"
+    shop.deliver(f"orders/{day}.csv.gz", lines(columns, [f"{day}-1,c9-unique,{day},paid,GBP,z@example.org"]))
+    shop.ingest("orders")
+    of_the_canary = set(_erase(shop).remains)
+    receipt = _erase(shop, "c9-unique")
+    assert set(receipt.remains) == {f"landing/orders/{day}.csv.gz"}
+    assert _erase(shop, "c9-unique", is_removing=True).landing_removed == [f"orders/{day}.csv.gz"]
+    assert {f"landing/{name}" for name in _erase(shop, is_removing=True).landing_removed} == of_the_canary
+
+
 def test_a_delivery_that_cannot_be_read_is_no_proof_of_absence(shop: Shop) -> None:
     shop.deliver("orders/2024-05-09.csv.gz", "").write_bytes(b"\x1f\x8b broken")
     receipt = _erase(shop, is_removing=True)
@@ -175,6 +191,45 @@ def test_a_delivery_that_cannot_be_read_is_no_proof_of_absence(shop: Shop) -> No
         "landing/orders/2024-05-09.csv.gz": "it cannot be read, so whether it names the person is not known"
     }
     assert mentions(shop.root / "raw") == []
+
+
+def test_odd_files_in_landing_are_named_and_end_no_erasure(shop: Shop) -> None:
+    orders, notes = shop.root / "landing" / "orders", shop.root / "landing" / "notes"
+    (orders / "2024-05-30.csv.gz").symlink_to("/nowhere")
+    (orders / "2024-05-31.csv.gz").mkdir()
+    shop.deliver("orders/2026-02-30.csv.gz", lines("order_id,ordered_at,status,currency", []))
+    # What no feed reads: a broken archive, and a name that is no text.
+    shop.deliver("notes/calls.csv.gz", "").write_bytes(b"\x1f\x8b broken")
+    pq.write_table(pa.table({"note": ["none"]}), notes / "plain.parquet")
+    (notes / "plain.parquet").rename(os.fsdecode(os.fsencode(notes) + b"/\xff.parquet"))
+    odd = {"orders/2024-05-30.csv.gz", "orders/2024-05-31.csv.gz", "orders/2026-02-30.csv.gz"}
+    odd |= {"notes/calls.csv.gz", "notes/\udcff.parquet"}
+    receipt = _erase(shop, is_removing=True)
+    assert receipt.remains == {
+        f"landing/{name}": "it cannot be read, so whether it names the person is not known" for name in odd
+    }
+    assert mentions(shop.root / "raw") == mentions(orders) == []
+    assert not is_pending(Home(shop.root))
+
+
+@pytest.mark.parametrize("place", [50_000, 131_072 - 4, 131_072 - 6])
+def test_an_id_is_found_where_the_search_cuts_the_text(shop: Shop, place: int) -> None:
+    # Such an archive is unpacked 128 KiB at a time, and in pieces of no length between.
+    text = bytearray(random.Random(place).randbytes(100_000).hex().encode())
+    text[place : place + len(CUSTOMER) + 2] = f" {CUSTOMER} ".encode()
+    path = shop.deliver("notes/calls.csv.zst", "")
+    path.write_bytes(zstandard.compress(bytes(text) + b"\n"))
+    assert "landing/notes/calls.csv.zst" in _erase(shop).remains
+
+
+def test_what_does_not_fit_into_memory_spills_below_the_home(shop: Shop) -> None:
+    home, settings = Home(shop.root), shop.settings.model_copy(update={"memory_limit": "64MB", "threads": 1})
+    with connected(home, settings) as connection:
+        # Two million hashes of 64 characters are twice as much.
+        connection.execute("create temp table t as select sha256(range::VARCHAR) as hash from range(2_000_000)")
+        spilled = [Path(path) for (path,) in connection.execute("select path from duckdb_temporary_files()").fetchall()]
+    assert spilled
+    assert all(path.is_relative_to(shop.root) and not path.exists() for path in spilled)
 
 
 def test_the_receipt_and_the_command_name_nobody(shop: Shop) -> None:
@@ -220,6 +275,31 @@ def test_a_rotated_key_keeps_erased_people_out(shop: Shop) -> None:
     assert _outside_landing(shop) == []
     _erase(shop)
     assert len(list((shop.root / "suppressed").glob("*.json"))) == 1
+
+
+def test_a_rotation_after_an_erasure_that_broke_off_rotates_all_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = rewriting.move_durably
+
+    def broken_off(beside: Path, path: Path) -> None:
+        # The plan is written, and the first of the files it lists about to be swapped in.
+        if beside != path and rewriting.plan_file(Home(shop.root)).exists():
+            raise KeyboardInterrupt
+        move(beside, path)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(rewriting, "move_durably", broken_off)
+        _erase(shop)
+    said: list[str] = []
+    rotation = rotate_key(shop.settings, "nightshift 1", said.append)
+    assert said[0].startswith("the change that had broken off is finished, that of: nightshift erase --customer")
+    # Eight days of orders and eight of customers: the feeds that have hashes.
+    assert (rotation.secrets, rotation.partitions) == (2, 16)
+    assert len(Home(shop.root).key_file.read_text().split()) == 2
+    assert mentions(shop.root / "raw") == []
+    assert _erase(shop).is_resumed
+    assert _outside_landing(shop) == []
 
 
 def test_ids_that_are_plain_numbers_are_told_by_their_column(tmp_path: Path) -> None:
@@ -307,6 +387,70 @@ def test_an_erasure_that_broke_off_shows_in_the_status(shop: Shop) -> None:
     assert "run it again: nightshift erase --customer" in nightshift(shop.root, "status").stdout
     assert _erase(shop).is_resumed
     assert "run it again" not in nightshift(shop.root, "status").stdout
+
+
+def test_one_that_broke_off_stays_open_while_others_are_erased(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    home = Home(shop.root)
+    for customer in (CUSTOMER, "c1"):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(erasure, "_clean", broken_off)
+            _erase(shop, customer)
+    assert not _erase(shop, "c2").is_resumed
+    assert is_pending(home)
+    assert _erase(shop, "c1").is_resumed
+    assert is_pending(home)
+    rotate_key(shop.settings, "nightshift 1", lambda line: None)
+    assert _erase(shop).is_resumed
+    assert not is_pending(home)
+
+
+def test_a_key_that_is_refused_opens_no_erasure(shop: Shop) -> None:
+    home = Home(shop.root)
+    home.key_file.write_text("ab" * 32)
+    with pytest.raises(NightshiftError, match="restore that key"):
+        _erase(shop)
+    assert not is_pending(home)
+    assert not list(home.root.glob("suppressed/*"))
+
+
+@pytest.mark.parametrize("feed", ["orders", "order_lines"])
+def test_a_damaged_partition_is_named_before_anything_changes(shop: Shop, feed: str) -> None:
+    shop.root.joinpath(f"raw/{feed}/ds=2024-05-02/data.parquet").write_bytes(b"x" * 100)
+    left = _files(shop, "raw", "quarantine", "ledger")
+    remedy = f"nightshift ingest {feed} --from 2024-05-02 --to 2024-05-02 --again"
+    with pytest.raises(NightshiftError, match=rf"{feed}/ds=2024-05-02/data.parquet is not what .*{remedy}"):
+        _erase(shop)
+    assert _files(shop, "raw", "quarantine", "ledger") == left
+    shop.ingest(feed, again=True)
+    _erase(shop)
+    assert _outside_landing(shop) == []
+
+
+def test_a_partition_that_the_ledger_does_not_know_is_named(shop: Shop) -> None:
+    known = shop.root / "raw/orders/ds=2024-05-04/data.parquet"
+    unknown = shop.root / "raw/orders/ds=2024-06-04/data.parquet"
+    unknown.parent.mkdir()
+    shutil.copy(known, unknown)
+    with pytest.raises(NightshiftError, match=r"orders/ds=2024-06-04/data\.parquet is not in the ledger"):
+        _erase(shop)
+    unknown.unlink()
+    _erase(shop)
+    assert _outside_landing(shop) == []
+
+
+@pytest.mark.parametrize("name", ["quarantine/orders/ds=2024-05-04/data.parquet", "predictions/demand/data.parquet"])
+def test_another_damaged_file_is_named_and_the_erasure_goes_on_without_it(shop: Shop, name: str) -> None:
+    path = shop.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * 100)
+    with pytest.raises(NightshiftError, match=rf"{name}: cannot be searched .*; if it is damaged, restore it"):
+        _erase(shop)
+    path.unlink()
+    assert _erase(shop).is_resumed
+    assert _outside_landing(shop) == []
 
 
 def test_calls_that_cannot_be_served_say_so(shop: Shop) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 from shop import Shop, lines, nightshift
 
-from pipelines import ledger
+from pipelines import key_rotation, ledger
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
+from pipelines.ingest import ingest
 from pipelines.key_rotation import rotate_key
 
 ORDERS = "order_id,customer_id,ordered_at,status,currency,email"
@@ -139,6 +143,46 @@ def test_a_malformed_key_is_named(shop: Shop, text: str) -> None:
     Home(shop.root).key_file.write_text(text)
     with pytest.raises(NightshiftError, match=r"pii\.key\) must be 64 hex digits"):
         shop.ingest("orders")
+
+
+def test_a_load_that_starts_meanwhile_waits_and_a_rotation_waits_for_a_load(
+    people: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.deliver("orders/2024-07-03.csv", lines(ORDERS, ["o4,c1,2024-07-03,paid,GBP,ada@example.org"]))
+    is_told, reports = threading.Event(), []
+
+    def load() -> None:
+        try:
+            reports.extend(ingest(people.settings, ["orders"], None, None, lambda line: is_told.set()))
+        finally:
+            is_told.set()
+
+    loading = threading.Thread(target=load)
+    hash_again = key_rotation._hash_again
+
+    def while_a_load_starts(*arguments: Any) -> Any:
+        if not loading.ident:
+            loading.start()
+            assert is_told.wait(60)
+        return hash_again(*arguments)
+
+    monkeypatch.setattr(key_rotation, "_hash_again", while_a_load_starts)
+    assert _rotate(people) == 4
+    loading.join()
+    assert [(report.status, report.days) for report in reports] == [("loaded", 1)]
+    ada = _keyed("ada@example.org", *_secrets(people))
+    assert people.raw("orders", "email", "order_id")[-1] == (ada,)
+
+    lock = FileLock(people.root / "raw/orders/.load.lock", thread_local=False)
+    lock.acquire()
+    said: list[str] = []
+
+    def heard(line: str) -> None:
+        said.append(line)
+        lock.release(force=True)
+
+    assert rotate_key(people.settings, "nightshift 1", heard).partitions == 5
+    assert said[0] == "orders: another load of this feed is running; waiting for its end"
 
 
 def test_a_damaged_partition_is_not_hashed_again(people: Shop) -> None:
