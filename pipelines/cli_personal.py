@@ -15,6 +15,9 @@ from pipelines.errors import visible
 from pipelines.home import COMMAND_OWNER
 from pipelines.settings import Settings
 
+# What remains is named up to so many; a customer of years is in hundreds of deliveries.
+_NAMED = 10
+
 
 @click.command()
 @home_options
@@ -57,5 +60,8 @@ def _summary(receipt: Receipt) -> Iterator[str]:
         yield f"landing: removed {name}"
     if receipt.no_longer_reproducible:
         yield f"no longer reproducible, named in the receipt: {len(receipt.no_longer_reproducible):,}"
-    for name, why in receipt.remains.items():
-        yield f"STILL THERE: {name}: {why}"
+    for why in dict.fromkeys(receipt.remains.values()):
+        names = [name for name, reason in receipt.remains.items() if reason == why]
+        yield from (f"STILL THERE: {name}: {why}" for name in names[:_NAMED])
+        if len(names) > _NAMED:
+            yield f"STILL THERE: {len(names) - _NAMED:,} more, named in the receipt: {why}"
