@@ -83,11 +83,10 @@ class Night:
 def night() -> Iterator[Night]:
     """The night that the running task belongs to.
 
-    A `NightshiftError` inside fails the task without retry: data or a setting is at fault, and the next attempt would
-    only say it again. A home that another night holds is worth another attempt, and so is a check: the calendar that
-    calls the day closed may be on its way in another task.
+    A `NightshiftError` inside fails the task without retry: data, a check or a setting is at fault, and the
+    next attempt would only say it again. A home that another night holds is worth another attempt.
     """
-    from pipelines.errors import CheckFailedError, HomeBusyError, NightshiftError
+    from pipelines.errors import HomeBusyError, NightshiftError
     from pipelines.settings import Settings
 
     context = get_current_context()
@@ -103,7 +102,7 @@ def night() -> Iterator[Night]:
             owner=f"airflow {run.dag_id} {run.run_id}",
             is_scheduled=not asked,
         )
-    except (HomeBusyError, CheckFailedError):
+    except HomeBusyError:
         raise
     except NightshiftError as error:
         raise AirflowFailException(str(error)) from error

@@ -103,19 +103,32 @@ def test_early_and_small_days_are_loaded_without_great_expectations(
     assert shop.ingest("orders").days == days
 
 
+@pytest.mark.parametrize("asked", [["orders", "calendar"], ["orders"]])
 @pytest.mark.parametrize("is_closed", [False, True])
-def test_a_day_that_the_calendar_calls_closed_is_not_judged(shop: Shop, is_closed: bool) -> None:
+def test_a_day_that_the_calendar_calls_closed_is_not_judged(shop: Shop, is_closed: bool, asked: list[str]) -> None:
     shop.map(orders="{uri: 'orders/{ds}.csv', format: csv}", calendar="{uri: 'calendar/{ds}.csv', format: csv}")
     last = _deliver_weeks(shop, 30, 120, last_rows=0)
     told = [f"{last},,{'false' if is_closed else 'true'},Stocktaking"]
     shop.deliver("calendar/2024-06-01.csv", lines("date,location_id,is_open,event", told))
-    # Both at once, the calendar behind orders in the order of the contracts.
+    # Both at once, the calendar behind orders in the order of the contracts; or orders alone, as in a task of Airflow's
+    # while the calendar is another one's.
     if is_closed:
-        ingest(shop.settings, ["orders", "calendar"], None, None, lambda line: None)
+        reports = ingest(shop.settings, asked, None, None, lambda line: None)
+        assert [report.feed for report in reports] == asked
         assert len(shop.raw("orders", "distinct ds")) == 29
     else:
         with pytest.raises(CheckFailedError, match=f"orders {last}: 0 rows, usually 120 on such a day"):
-            ingest(shop.settings, ["orders", "calendar"], None, None, lambda line: None)
+            ingest(shop.settings, asked, None, None, lambda line: None)
+
+
+def test_a_calendar_that_cannot_be_read_is_told_and_keeps_no_other_feed_out(shop: Shop) -> None:
+    shop.map(orders="{uri: 'orders/{ds}.csv', format: csv}", calendar="{uri: 'calendar/{ds}.csv', format: csv}")
+    _deliver_weeks(shop, 1, 120)
+    shop.deliver("calendar/2024-06-01.csv", "date,is_open,event\n2024-06-01,true,cut in the mid")
+    said: list[str] = []
+    (report,) = ingest(shop.settings, ["orders"], None, None, said.append)
+    assert report.rows_loaded == 120
+    assert said[0].startswith("calendar: not loaded, calendar/2024-06-01.csv: does not end with a newline")
 
 
 def test_of_a_closed_day_the_latest_word_counts_and_a_closed_location_closes_no_store(shop: Shop) -> None:
