@@ -381,14 +381,14 @@ def test_the_spool_holds_one_batch_at_a_time(shop: Shop, store: Store, monkeypat
     for number, day in enumerate(DAYS):
         store.put(f"orders/{day}.csv.gz", _drop(number, day))
     seen = []
-    plain = ingestion._load
+    plain = ingestion.load
 
     def load(*arguments: Any) -> Any:
         seen.append(sorted(path.name for path in (shop.root / "spool").rglob("*.gz")))
         return plain(*arguments)
 
     monkeypatch.setattr(ingestion, "_BATCH_DAYS", 1)
-    monkeypatch.setattr(ingestion, "_load", load)
+    monkeypatch.setattr(ingestion, "load", load)
     _mapped(shop, f"s3://{BUCKET}/orders/{{ds}}.csv.gz").ingest("orders")
     assert seen == [[f"{day}.csv.gz"] for day in DAYS]
 

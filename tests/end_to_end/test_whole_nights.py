@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from shop import FIRST_DAY, LAST_DAY, nightshift, simulated_home
+from shop import LAST_DAY, nightshift, simulated_home
 
 EARLIER = LAST_DAY - timedelta(days=10)
 
@@ -58,7 +58,8 @@ def test_published_sales_are_the_truth(night_home: Path) -> None:
 def test_the_checks_of_the_night_are_pages_beside_the_warehouse(night_home: Path) -> None:
     index = (night_home / "published" / "data_docs" / "index.html").read_text()
     assert f"the demand predictions as of {LAST_DAY}" in index
-    assert f">events of {FIRST_DAY + timedelta(days=14)} to {LAST_DAY}<" in index
+    # Forty SKUs have too few rows and clicks a day for their deliveries to be judged.
+    assert ">events of" not in index
 
 
 def test_a_home_holds_nothing_that_others_may_read(night_home: Path) -> None:
