@@ -74,7 +74,7 @@ def _echo(lines: Iterable[str]) -> None:
 def _prompt(connection: duckdb.DuckDBPyConnection, form: str, limit: int | None) -> None:
     import readline
 
-    # The arrow keys bring back what was typed in this session; no file keeps it.
+    # The arrow keys bring back what was typed since the prompt was opened; no file keeps it.
     readline.set_auto_history(True)
     while (text := _typed(connection)).rstrip(";").lower() not in _LEAVING:
         try:
