@@ -92,8 +92,7 @@ def _rename_a_column(draw: random.Random, lines: Lines) -> Lines:
 def _odd_value(draw: random.Random, lines: Lines) -> Lines:
     value = draw.choice(ODD_VALUES)
     at = draw.randrange(1, len(lines)) if len(lines) > 1 else 0
-    if lines[at].startswith(b"{"):
-        row = json.loads(lines[at])
+    if row := _json_object(lines[at]):
         row[draw.choice(list(row))] = draw.choice([value, 1.5, None, True, [value], {"a": value}])
         changed = json.dumps(row).encode() + b"\n"
     else:
@@ -143,6 +142,15 @@ MUTATIONS: tuple[Mutation, ...] = (
     _repeated_lines,
     _nothing_left,
 )
+
+
+def _json_object(line: bytes) -> dict[str, object]:
+    """The line's object; empty where it is none, as after another mutation."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
 
 
 def _fields(line: bytes) -> list[bytes]:
