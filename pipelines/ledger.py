@@ -88,6 +88,7 @@ class Partition:
     touched: tuple[str, ...]
     # Read from a SQL source before the day was over: what it holds is not all of the day.
     is_running: bool
+    is_bulk: bool
 
 
 def partitions(home: Home, feed: str) -> dict[date, Partition]:
@@ -102,6 +103,7 @@ def partitions(home: Home, feed: str) -> dict[date, Partition]:
                 fingerprint=event.get("fingerprint") or entry["fingerprint"],
                 loaded_at=event["recorded_at"],
                 touched=tuple(entry["touched"]),
+                is_bulk=event["is_bulk"],
                 is_running=any(file.get("is_running", False) for file in entry.get("files", ())),
                 **{name: entry[name] for name in ("sha256", *ROW_COUNTS)},
             )

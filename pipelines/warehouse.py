@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -14,12 +14,14 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import audience, ledger, orphans, published
+from pipelines import audience, ledger, orphans, published, raw_partitions
 from pipelines.audience import LeftOut
+from pipelines.changes import Changes, Held, changes, forget_held, held_after
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError
-from pipelines.feeds import DATE, FEEDS, LINEAGE_COLUMNS, Column, Feed
+from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably, write_atomically
+from pipelines.ledger import Partition
 from pipelines.settings import Settings
 from pipelines.sources import Store
 
@@ -27,6 +29,8 @@ PROJECT = Path(__file__).parent.parent / "dbt_project"
 PUBLISHED_SCHEMAS = ("marts", "features", "exports")
 EXPORT_MODELS = "path:models/exports"
 _HASH_LENGTH = 16
+# Above this many changed partitions it is quicker to make everything anew.
+_MOST_CHANGES = 1000
 Log = Callable[[str], None]
 
 
@@ -44,8 +48,8 @@ class Warehouse:
 
     def __init__(self, home: Home, settings: Settings, store: Store, as_of: date) -> None:
         self.home, self.settings, self.store, self.as_of = home, settings, store, as_of
-        main = _read_state(_state_file(home.warehouse))
-        self.is_main = main is None or date.fromisoformat(main.as_of) <= as_of
+        main = _held_as_of(home.warehouse)
+        self.is_main = main is None or main <= as_of
         self.path = home.warehouse if self.is_main else home.root / f"warehouse.{as_of}.duckdb"
 
     @property
@@ -71,30 +75,64 @@ class Warehouse:
         parts = ledger.all_partitions(self.home, self.as_of)
         if not parts:
             raise NightshiftError(f"nothing is loaded up to {self.as_of}; run: nightshift ingest")
-        self._verify(parts)
-        inputs = self._inputs(parts)
+        raw_partitions.refuse_strangers(self.home, parts, self.as_of)
+        recipe = self._recipe({part.feed for part in parts})
+        inputs = ledger.fingerprint(
+            [self.as_of, recipe, [[part.feed, part.ds, part.sha256] for part in parts]]
+        )[:_HASH_LENGTH]
         state = self.state
         if state and state.inputs == inputs and self._has_snapshot(state.snapshot):
             log(f"warehouse: unchanged since the last build for {self.as_of}, snapshot {state.snapshot}")
             return state
         _state_file(self.path).unlink(missing_ok=True)
-        present = sorted({part.feed for part in parts})
-        log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")
-        self.dbt(["build", "--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"], present, {})
-        self._verify(parts)
+        self._build_models(parts, recipe, log)
         state = BuildState(str(self.as_of), inputs, self._write_snapshot())
         write_atomically(_state_file(self.path), ledger.canonical_json(asdict(state)))
         with self.reading() as connection:
             waiting = orphans.overdue(connection)
         for pair in waiting:
             log(orphans.told(pair))
+        present = sorted({part.feed for part in parts})
         event = {**asdict(state), "feeds": present, "partitions": len(parts), "orphans": waiting}
         ledger.append(self.home, "builds", event)
         self._prune_snapshots(keep=state.snapshot)
         return state
 
-    def dbt(self, command: Sequence[str], present: Sequence[str], predictions: Mapping[str, Path]) -> None:
-        """Run dbt on what is loaded of the feeds that are present, and on predictions by model."""
+    def _build_models(self, parts: Sequence[Partition], recipe: str, log: Log) -> None:
+        """Make anew what changed since the file was last built, or everything where that is not known to be right."""
+        held = Held.read(self.path)
+        is_base = held is not None and held.recipe == recipe and held.as_of <= self.as_of
+        found = changes(held, parts) if held and is_base else None
+        if found and found.count > _MOST_CHANGES:
+            found = None
+        present = sorted({part.feed for part in parts})
+        command = ["build", "--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"]
+        if found:
+            log(f"warehouse: dbt builds what {found.count:,} changed partitions touch, of {len(parts):,} of {len(present)} feeds")
+        else:
+            command.append("--full-refresh")
+            log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")
+        stamps = raw_partitions.verified(self.home, parts)
+        if found:
+            found.marked.write(self.path)
+        else:
+            forget_held(self.path)
+        self.dbt(command, present, {}, found)
+        raw_partitions.unchanged_since(self.home, parts, stamps)
+        later = raw_partitions.known_later(self.home, parts, self.as_of)
+        held_after(parts, later, recipe, self.as_of).write(self.path)
+
+    def dbt(
+        self,
+        command: Sequence[str],
+        present: Sequence[str],
+        predictions: Mapping[str, Path],
+        found: Changes | None = None,
+    ) -> None:
+        """Run dbt on what is loaded of the feeds that are present, and on predictions by model.
+
+        Models that go by changes make anew what `found` touches, or everything.
+        """
         variables = {
             "as_of": str(self.as_of),
             "timezone": self.store.timezone,
@@ -104,7 +142,8 @@ class Warehouse:
             "return_window_days": self.settings.return_window_days,
             "orphan_days": self.settings.orphan_days,
             "horizon_days": self.settings.horizon_days,
-            "raw": {feed: self._raw_relation(FEEDS[feed], feed in present) for feed in FEEDS},
+            "changes": found.variable() if found else {},
+            "raw": {feed: raw_partitions.relation(self.home, feed, feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
         }
         self._run_dbt(command, variables, self.home.root / "dbt" / "target")
@@ -170,30 +209,13 @@ class Warehouse:
         log(f"published: {len(counts)} tables, {sum(counts.values()):,} rows in {target}")
         return target
 
-    def _verify(self, parts: Sequence[ledger.Partition]) -> None:
-        """Raw holds what the ledger says, no more and no less; looked at before and after dbt has read it."""
-        known = {self.home.raw / part.feed / f"ds={part.ds}" / "data.parquet": part for part in parts}
-        for path, part in known.items():
-            if not path.exists() or ledger.file_sha256(path) != part.sha256:
-                raise NightshiftError(
-                    f"{path} is not what the ledger recorded on {part.loaded_at[:16]}; load that day again: "
-                    f"nightshift ingest {part.feed} --from {part.ds} --to {part.ds} --again"
-                )
-        for path in self.home.raw.glob("*/ds=*/data.parquet"):
-            if path not in known and path.parent.name <= f"ds={self.as_of}":
-                feed, ds = path.parent.parent.name, path.parent.name.removeprefix("ds=")
-                raise NightshiftError(
-                    f"{path} is not in the ledger, as after a load that broke off; load that day again: "
-                    f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
-                )
-
-    def _inputs(self, parts: Sequence[ledger.Partition]) -> str:
+    def _recipe(self, present: Collection[str]) -> str:
+        """What shapes the rows beside the partitions; another one makes all that was built out of date."""
         return ledger.fingerprint(
             {
-                "as_of": self.as_of,
-                "partitions": [[part.feed, part.ds, part.sha256] for part in parts],
                 "project": project_files(),
                 "store": self.store.model_dump(mode="json"),
+                "feeds": sorted(present),
                 "settings": [
                     self.settings.return_window_days,
                     self.settings.horizon_days,
@@ -201,18 +223,6 @@ class Warehouse:
                 ],
             }
         )[:_HASH_LENGTH]
-
-    def _raw_relation(self, feed: Feed, is_present: bool) -> str:
-        if is_present:
-            glob = self.home.raw / feed.name / "ds=*" / "data.parquet"
-            # By name: a partition that an earlier contract wrote may lack a column.
-            return (
-                f"read_parquet({literal(str(glob))}, union_by_name=true, hive_partitioning=true, "
-                "hive_types={'ds': DATE})"
-            )
-        columns = (*feed.columns, *LINEAGE_COLUMNS, Column("ds", DATE))
-        empty = ", ".join(f"NULL::{column.type} as {identifier(column.name)}" for column in columns)
-        return f"(select {empty} where false)"
 
     def _write_snapshot(self) -> str:
         beside = self.home.snapshots / ".being-written"
@@ -275,6 +285,14 @@ def _state_file(warehouse: Path) -> Path:
 
 def _read_state(path: Path) -> BuildState | None:
     return BuildState(**json.loads(path.read_text())) if path.exists() else None
+
+
+def _held_as_of(warehouse: Path) -> date | None:
+    """The day a warehouse is for, also when the last build for it broke off."""
+    if held := Held.read(warehouse):
+        return held.as_of
+    state = _read_state(_state_file(warehouse))
+    return date.fromisoformat(state.as_of) if state else None
 
 
 def _dbt_failure(results: Path, log: Path) -> str:

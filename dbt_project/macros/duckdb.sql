@@ -46,3 +46,8 @@
 {% macro quantile_of(value, share) -%}
     quantile_disc({{ value }}, {{ share }})
 {%- endmacro %}
+
+{#- A number that puts rows in order by an instant and then, of equal instants, in one order that is always the same. -#}
+{% macro moment(instant, id) -%}
+    (epoch_us({{ instant }})::hugeint * 18446744073709551616 + hash({{ id }}))
+{%- endmacro %}

@@ -52,3 +52,8 @@
         else 'occasional'
     end
 {%- endmacro %}
+
+{#- What belongs to a cart, of a visitor's clicks. -#}
+{% macro is_cart_event() -%}
+    event_type in ('add_to_cart', 'remove_from_cart', 'checkout_start', 'purchase')
+{%- endmacro %}

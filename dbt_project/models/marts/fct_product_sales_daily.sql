@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('sold_on', 'select sold_on from touched.sales_dates') }}") }}
 with sold as (
 
     select
@@ -11,7 +12,7 @@ with sold as (
         count(*) filter (where exchange_rate is null) as unconverted_line_count,
         {{ middle_price('unit_price') }} filter (where unit_price > 0) as usual_unit_price
     from {{ ref('fct_order_lines') }}
-    where not is_orphan
+    where not is_orphan and {{ is_touched('ordered_on', 'select sold_on from touched.sales_dates') }}
     group by sku, location_id, ordered_on
 
 ),
@@ -24,7 +25,7 @@ returned as (
         requested_on as sold_on,
         sum(units_returned) as units_returned
     from {{ ref('fct_returns') }}
-    where is_matched and not is_rejected
+    where is_matched and not is_rejected and {{ is_touched('requested_on', 'select sold_on from touched.sales_dates') }}
     group by sku, location_id, requested_on
 
 ),
@@ -33,6 +34,7 @@ stock as (
 
     select sku, location_id, stock_on as sold_on, units_on_hand
     from {{ ref('fct_inventory_daily') }}
+    where {{ is_touched('stock_on', 'select sold_on from touched.sales_dates') }}
 
 )
 

@@ -1,32 +1,52 @@
-{%- set visit = fast_hash(['visitor_id']) ~ ', ' ~ fast_hash(['session_id']) -%}
-with events as (
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('session_key', 'select session_key from touched.sessions') }}") }}
+with clicks as (
+
+    {{ clicks_of_touched_visits() }}
+
+),
+
+clicks_with_moment as (
 
     select
         visitor_id,
         session_id,
         customer_id,
-        event_type,
         device,
         country,
         traffic_source,
+        event_type,
         occurred_at,
         occurred_on,
-        row_number() over visit as event_number,
+        {{ moment('occurred_at', 'event_id') }} as moment
+    from clicks
+
+),
+
+-- Only where the clickstream names no session do pauses tell one: these clicks alone are put in order.
+after_gaps as (
+
+    select
+        *,
         -- Not "occurred_at - previous > 30 minutes": subtracting instants is several times slower.
-        session_id is null and occurred_at > lag(occurred_at) over visit + interval 30 minute as is_after_gap
-    from {{ ref('stg_events') }}
-    window visit as (partition by {{ visit }} order by occurred_at, {{ fast_hash(['event_id']) }})
+        occurred_at > lag(occurred_at) over by_visitor + interval 30 minute as is_after_gap
+    from clicks_with_moment
+    where session_id is null
+    window by_visitor as (partition by {{ fast_hash(['visitor_id']) }} order by moment)
 
 ),
 
 numbered as (
 
+    select *, false as is_after_gap, 0 as session_number
+    from clicks_with_moment
+    where session_id is not null
+    union all
     select
         *,
         count(*) filter (where is_after_gap) over (
-            partition by {{ visit }} order by event_number rows unbounded preceding
+            partition by {{ fast_hash(['visitor_id']) }} order by moment rows unbounded preceding
         ) as session_number
-    from events
+    from after_gaps
 
 ),
 
@@ -35,10 +55,10 @@ sessions as (
     select
         visitor_id,
         session_id,
-        max_by(customer_id, event_number) as customer_id,
-        min_by(device, event_number) as device,
-        min_by(country, event_number) as country,
-        min_by(traffic_source, event_number) as traffic_source,
+        max_by(customer_id, moment) as customer_id,
+        min_by(device, moment) as device,
+        min_by(country, moment) as country,
+        min_by(traffic_source, moment) as traffic_source,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
         min(occurred_on) as session_on,

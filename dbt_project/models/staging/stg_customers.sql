@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('customer_id', keys_of('customers')) }}") }}
 with source as (
 
     {{ standing_states('customers', 'customer_id') }}
@@ -18,7 +19,8 @@ renamed as (
 
         created_at,
         coalesce(updated_at, created_at) as updated_at,
-        known_on
+        known_on,
+        ds as partition_on
     from source
     qualify row_number() over (
         partition by customer_id order by coalesce(updated_at, created_at) desc nulls last, ds desc

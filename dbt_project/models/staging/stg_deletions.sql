@@ -1,9 +1,6 @@
-{%- set keys = {
-    'orders': 'order_id', 'order_lines': 'order_line_id', 'customers': 'customer_id'
-} -%}
-
-{% for feed, key in keys.items() -%}
-select distinct '{{ feed }}' as feed, {{ key }} as deleted_id
+{{ config(materialized='table') }}
+{% for feed, key in latest_state_keys().items() -%}
+select '{{ feed }}' as feed, {{ key }} as deleted_id, ds as deleted_on
 from {{ source('raw', feed) }}
 where {{ known_by_as_of() }} and is_deleted
 {{ 'union all' if not loop.last }}

@@ -27,9 +27,12 @@ renamed as (
 
         occurred_at,
         business_date as occurred_on,
-        known_on
+        known_on,
+        ds as partition_on
     from source
-    qualify row_number() over (partition by event_id order by ds desc) = 1 and is_deleted is not true
+    where is_deleted is not true
+        -- Not "not exists": an anti join looks at every click for several times as long.
+        and (event_id, ds) not in (select (event_id, partition_on) from {{ ref('stg_event_repeats') }})
 
 )
 

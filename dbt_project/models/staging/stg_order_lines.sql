@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_line_id', keys_of('order_lines')) }}") }}
 with source as (
 
     {{ standing_states('order_lines', 'order_line_id') }}
@@ -18,7 +19,8 @@ renamed as (
 
         -- A line has no instant of its own: noon of the day it was delivered stands in.
         coalesce(updated_at, ds + interval 12 hour) as updated_at,
-        known_on
+        known_on,
+        ds as partition_on
     from source
     qualify row_number() over (
         partition by order_line_id order by coalesce(updated_at, ds + interval 12 hour) desc, ds desc

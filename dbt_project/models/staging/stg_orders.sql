@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_id', keys_of('orders')) }}") }}
 with source as (
 
     {{ standing_states('orders', 'order_id') }}
@@ -26,7 +27,8 @@ renamed as (
         business_date as ordered_on,
         cancelled_at,
         coalesce(updated_at, ordered_at) as updated_at,
-        known_on
+        known_on,
+        ds as partition_on
     from source
     qualify row_number() over (
         partition by order_id order by coalesce(updated_at, ordered_at) desc, ds desc

@@ -1,7 +1,8 @@
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('return_id', keys_of('returns')) }}") }}
 with source as (
 
     select * from {{ source('raw', 'returns') }}
-    where {{ known_by_as_of() }}
+    where {{ known_by_as_of() }} and {{ is_touched('return_id', keys_of('returns')) }}
 
 ),
 
@@ -20,7 +21,8 @@ renamed as (
         requested_at,
         business_date as requested_on,
         received_at,
-        known_on
+        known_on,
+        ds as partition_on
     from source
     qualify row_number() over (partition by return_id order by ds desc) = 1 and is_deleted is not true
 

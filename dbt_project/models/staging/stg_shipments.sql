@@ -1,7 +1,8 @@
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('shipment_id', keys_of('shipments')) }}") }}
 with source as (
 
     select * from {{ source('raw', 'shipments') }}
-    where {{ known_by_as_of() }}
+    where {{ known_by_as_of() }} and {{ is_touched('shipment_id', keys_of('shipments')) }}
 
 ),
 
@@ -20,7 +21,8 @@ renamed as (
         shipped_at,
         promised_at,
         delivered_at,
-        known_on
+        known_on,
+        ds as partition_on
     from source
     qualify row_number() over (partition by shipment_id order by ds desc) = 1 and is_deleted is not true
 

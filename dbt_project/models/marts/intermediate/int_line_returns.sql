@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched_line_returns() }}") }}
 with returned as (
 
     select
@@ -34,4 +34,4 @@ select
     returned.last_requested_on
 from {{ ref('fct_order_lines') }} as lines
 left join returned on returned.order_line_id = lines.order_line_id
-where not lines.is_orphan
+where not lines.is_orphan and {{ is_touched_line('lines') }}

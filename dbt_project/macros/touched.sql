@@ -1,0 +1,149 @@
+{#- Runs before the models of a build that goes by changes; see changes.sql. -#}
+{% macro note_touched() -%}
+{%- if execute and var('changes') != {} and flags.WHICH == 'build' -%}
+create schema if not exists touched;
+{{ note('keys', 'feed varchar, key varchar', touched_keys()) }}
+{{ note('skus', 'sku varchar', touched_skus()) }}
+{{ note('orders', 'order_id varchar', touched_orders()) }}
+{{ note('returns', 'return_id varchar', touched_returns()) }}
+{{ note('returned_orders', 'order_id varchar', touched_returned_orders()) }}
+{{ note('sales_dates', 'sold_on date', touched_sales_dates()) }}
+{{ note('events', 'event_id varchar', touched_events()) }}
+{{ note('event_dates', 'occurred_on date', touched_event_dates()) }}
+{{ note('sessions', 'session_key varchar, visitor_id varchar, session_id varchar, started_at timestamp, ended_at timestamp', touched_sessions()) }}
+{{ note('session_dates', 'session_on date', touched_session_dates()) }}
+{{ note('visitors', 'visitor_id varchar', touched_visitors()) }}
+{%- endif -%}
+{%- endmacro %}
+
+{#- Keys that a changed partition holds, or held when it gave the state that is known or a deletion. -#}
+{% macro touched_keys() -%}
+{%- for feed, key in latest_state_keys().items() %}
+select '{{ feed }}' as feed, {{ key }} as key from {{ changed_rows(feed) }}
+union
+select '{{ feed }}', {{ key }} from staging.stg_{{ feed }} where partition_on in {{ changed_days(feed) }}
+union
+select feed, deleted_id from staging.stg_deletions where feed = '{{ feed }}' and deleted_on in {{ changed_days(feed) }}
+{{ 'union' if not loop.last }}
+{%- endfor %}
+{%- endmacro %}
+
+{#- The first day for which the catalog may say something else than it did. -#}
+{% macro catalog_from() -%}
+    least(
+        {{ add_days("date '" ~ var('changes')['since'] ~ "'", 1) }},
+        (select min(day) from (values {% for day in var('changes').get('partitions', {}).get('products', []) %}(date '{{ day }}'), {% endfor %}(null)) as days (day))
+    )
+{%- endmacro %}
+
+{#- SKUs that were not in the catalog before that day: their first snapshot answers for all their past. -#}
+{% macro touched_skus() -%}
+select sku from {{ changed_rows('products') }}
+union
+select sku from marts.dim_product where first_seen_on >= {{ catalog_from() }}
+except
+select sku from marts.dim_product where first_seen_on < {{ catalog_from() }}
+{%- endmacro %}
+
+{% macro touched_orders() -%}
+{{ keys_of('orders') }}
+union
+select order_id from {{ source('raw', 'order_lines') }} where order_line_id in ({{ keys_of('order_lines') }})
+union
+select order_id from staging.stg_order_lines where order_line_id in ({{ keys_of('order_lines') }})
+union
+select order_id from marts.fct_order_lines
+where ordered_on >= {{ catalog_from() }} or sku in (select sku from touched.skus)
+{%- endmacro %}
+
+{% macro touched_returns() -%}
+{{ keys_of('returns') }}
+union
+select return_id from marts.fct_returns
+where order_id in (select order_id from touched.orders) or order_line_id in ({{ keys_of('order_lines') }})
+{%- endmacro %}
+
+{#- Orders of which something else may have come back: the touched ones, and those of touched returns. -#}
+{% macro touched_returned_orders() -%}
+select order_id from touched.orders
+union
+select order_id from marts.fct_returns
+where return_id in (select return_id from touched.returns) and order_id is not null
+union
+select order_id from marts.fct_order_lines
+where order_line_id in (
+    select order_line_id from {{ source('raw', 'returns') }} where return_id in ({{ keys_of('returns') }})
+)
+{%- endmacro %}
+
+{#- Days whose sales, returns or closing stock are touched. -#}
+{% macro touched_sales_dates() -%}
+select ordered_on from marts.fct_order_lines
+where order_id in (select order_id from touched.orders) and ordered_on is not null
+union
+select business_date from {{ source('raw', 'orders') }}
+where order_id in (select order_id from touched.orders) and business_date is not null
+union
+select requested_on from marts.fct_returns
+where return_id in (select return_id from touched.returns) and requested_on is not null
+union
+select business_date from {{ source('raw', 'returns') }}
+where return_id in ({{ keys_of('returns') }}) and business_date is not null
+union
+select ds from (values {% for day in var('changes').get('partitions', {}).get('inventory', []) %}(date '{{ day }}'), {% endfor %}(null::date)) as days (ds)
+where ds is not null
+{%- endmacro %}
+
+{#- Clicks that a changed partition holds or gave: another delivery of theirs may be the one that counts now. -#}
+{% macro touched_events() -%}
+select event_id from {{ changed_rows('events') }}
+union
+select event_id from staging.stg_event_repeats
+where partition_on in {{ changed_days('events') }} or superseded_on in {{ changed_days('events') }}
+{%- endmacro %}
+
+{#- The dates of the changed partitions, and of the same clicks in others. -#}
+{% macro touched_event_dates() -%}
+select occurred_on
+from (values {% for day in var('changes')['event_dates'] %}(date '{{ day }}'), {% endfor %}(null::date)) as days (occurred_on)
+where occurred_on is not null
+union
+select business_date from {{ source('raw', 'events') }}
+where ds between {{ events_near_changes() }} and event_id in (select event_id from touched.events)
+{%- endmacro %}
+
+{#- Visits that a change of these dates can lengthen, shorten, join or part. -#}
+{% macro touched_sessions() -%}
+select session_key, visitor_id, session_id, started_at, ended_at
+from marts.fct_sessions
+where exists (
+    select 1 from touched.event_dates as days
+    where fct_sessions.session_on <= days.occurred_on + 1 and fct_sessions.ended_at >= days.occurred_on - 2
+)
+{% if var('changes')['event_dates'] -%}
+union
+select session_key, visitor_id, session_id, started_at, ended_at
+from marts.fct_sessions
+where (visitor_id, session_id) in (
+    select (visitor_id, session_id) from {{ source('raw', 'events') }}
+    where session_id is not null and business_date in (select occurred_on from touched.event_dates)
+)
+{%- endif %}
+{%- endmacro %}
+
+{#- Every day on which such a visit may have begun, or begin. -#}
+{% macro touched_session_dates() -%}
+select occurred_on from touched.event_dates
+union
+select unnest(generate_series(started_at::date - 1, ended_at::date + 1, interval 1 day))::date
+from (select distinct started_at::date as started_at, ended_at::date as ended_at from touched.sessions)
+{%- endmacro %}
+
+{#- Visitors whose carts may be others. -#}
+{% macro touched_visitors() -%}
+select visitor_id from {{ source('raw', 'events') }}
+where business_date in (select occurred_on from touched.event_dates) and {{ is_cart_event() }}
+union
+select visitor_id from intermediate.int_cart_events
+where occurred_on in (select occurred_on from touched.event_dates)
+{%- endmacro %}
