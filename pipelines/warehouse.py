@@ -77,9 +77,9 @@ class Warehouse:
             raise NightshiftError(f"nothing is loaded up to {self.as_of}; run: nightshift ingest")
         raw_partitions.refuse_strangers(self.home, parts, self.as_of)
         recipe = self._recipe({part.feed for part in parts})
-        inputs = ledger.fingerprint(
-            [self.as_of, recipe, [[part.feed, part.ds, part.sha256] for part in parts]]
-        )[:_HASH_LENGTH]
+        inputs = ledger.fingerprint([self.as_of, recipe, [[part.feed, part.ds, part.sha256] for part in parts]])[
+            :_HASH_LENGTH
+        ]
         state = self.state
         if state and state.inputs == inputs and self._has_snapshot(state.snapshot):
             log(f"warehouse: unchanged since the last build for {self.as_of}, snapshot {state.snapshot}")
@@ -108,7 +108,9 @@ class Warehouse:
         present = sorted({part.feed for part in parts})
         command = ["build", "--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"]
         if found:
-            log(f"warehouse: dbt builds what {found.count:,} changed partitions touch, of {len(parts):,} of {len(present)} feeds")
+            log(
+                f"warehouse: dbt builds what {found.count:,} changed partitions touch, of {len(parts):,} of {len(present)} feeds"
+            )
         else:
             command.append("--full-refresh")
             log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")

@@ -1,8 +1,9 @@
 {#-
     A build that goes by changes makes anew what the partitions touch that changed since the last one (the variable
-    `changes`). What that is, is written down before any model runs, in the schema `touched`: the keys, orders, returns,
-    dates and visits as they were and as they will be. Models that go by changes delete what is touched and insert it
-    again. A build that broke off may have deleted already what its tables told, so that the next one adds to them.
+    `changes`). What that is, is written down before any model runs, by touched.sql in the schema `touched`: keys, orders,
+    returns, dates and visits as they were and as they will be. Models that go by changes delete what is touched and
+    insert it again. A build that broke off may have deleted already what its tables told, so that the next one adds to
+    them.
 -#}
 
 {#- Whether the model at hand goes by changes; false where everything is built. -#}
@@ -10,46 +11,51 @@
     {{ return(var('changes') != {} and is_incremental()) }}
 {%- endmacro %}
 
-{#- What a model does before it inserts: rows whose `column` is among `selected` go. -#}
-{% macro delete_touched(column, selected) -%}
-    {% if by_changes() %}delete from {{ this }} where {{ column }} in ({{ selected }}){% endif %}
+{#- What stands between the brackets of `in (...)`: `items` is "keys of" or "days of" a feed, or a table of `touched`. -#}
+{% macro touched(items) -%}
+    {%- set ids = {
+        'orders': 'order_id', 'returned_orders': 'order_id', 'returns': 'return_id', 'events': 'event_id',
+        'sessions': 'session_key', 'visitors': 'visitor_id', 'cart_visitors': 'visitor_id', 'skus': 'sku'
+    } -%}
+    {%- set dates = {'sales_dates': 'sold_on', 'event_dates': 'occurred_on', 'session_dates': 'session_on'} -%}
+    {%- if items.startswith('keys of ') -%}
+        select key from touched.keys where feed = '{{ items[8:] }}'
+    {%- elif items.startswith('days of ') -%}
+        {{ listed(changed_days(items[8:])) }}
+    {%- elif items in ids -%}
+        select {{ ids[items] }} from touched.{{ items }}
+    {%- elif execute -%}
+        {#- As a list of dates, which lets DuckDB pass over the files and blocks of other days. -#}
+        {{ listed(run_query('select distinct ' ~ dates[items] ~ ' from touched.' ~ items ~ ' order by 1').columns[0].values()) }}
+    {%- endif -%}
 {%- endmacro %}
 
-{#- A condition on `column`; all rows where everything is built. -#}
-{% macro is_touched(column, selected) -%}
-    {%- if by_changes() -%} {{ column }} in ({{ selected }}) {%- else -%} true {%- endif -%}
+{#- A condition that holds for what is touched; for all rows where everything is built. -#}
+{% macro is_touched(column, items) -%}
+    {%- if by_changes() -%} {{ column }} in ({{ touched(items) }}) {%- else -%} true {%- endif -%}
 {%- endmacro %}
 
-{% macro keys_of(feed) -%}
-    select key from touched.keys where feed = '{{ feed }}'
-{%- endmacro %}
-
-{%- macro days_list(days) -%}
-    ({% for day in days %}date '{{ day }}'{{ ', ' if not loop.last }}{% else %}null{% endfor %})
+{#- What a model does before it inserts. -#}
+{% macro delete_touched(column, items) -%}
+    {% if by_changes() %}delete from {{ this }} where {{ column }} in ({{ touched(items) }}){% endif %}
 {%- endmacro %}
 
 {%- macro changed_days(feed) -%}
-    {{ days_list(var('changes').get('partitions', {}).get(feed, [])) }}
+    {{ return(var('changes').get('partitions', {}).get(feed, [])) }}
 {%- endmacro -%}
 
-{#- Raw rows of the days of a feed that changed, known by as_of or not. -#}
-{%- macro changed_rows(feed) -%}
-    {{ source('raw', feed) }} where ds in {{ changed_days(feed) }}
-{%- endmacro -%}
+{%- macro listed(days) -%}
+    {% for day in days %}date '{{ day }}'{{ ', ' if not loop.last }}{% else %}null{% endfor %}
+{%- endmacro %}
 
-{%- macro note(table, columns, rows) -%}
-    {% if var('changes')['is_resumed'] -%}
-    create table if not exists touched.{{ table }} ({{ columns }});
-    {%- else -%}
-    create or replace table touched.{{ table }} ({{ columns }});
-    {%- endif %}
-    insert into touched.{{ table }}
-    {{ rows }};
+{#- The first day that the build before did not know. -#}
+{%- macro first_new_day() -%}
+    {{ add_days("date '" ~ var('changes')['since'] ~ "'", 1) }}
 {%- endmacro -%}
 
 {#- The days of delivery between which a click of a changed partition may be repeated. -#}
 {% macro events_near_changes() -%}
-    {%- set days = var('changes').get('partitions', {}).get('events', []) -%}
+    {%- set days = changed_days('events') -%}
     {%- if days -%}
     {{ add_days("date '" ~ days[0] ~ "'", -var('event_repeat_days')) }}
     and {{ add_days("date '" ~ days[-1] ~ "'", var('event_repeat_days')) }}
@@ -59,7 +65,7 @@
 {% macro delete_touched_repeats() -%}
     {% if by_changes() -%}
     delete from {{ this }}
-    where event_id in (select event_id from touched.events)
+    where event_id in ({{ touched('events') }})
         and partition_on between {{ events_near_changes() }} and superseded_on between {{ events_near_changes() }}
     {%- endif %}
 {%- endmacro %}
@@ -68,11 +74,11 @@
 {% macro clicks_of_touched_visits() -%}
     select * from {{ ref('stg_events') }}
     {%- if by_changes() %}
-    where occurred_on in (select occurred_on from touched.event_dates)
+    where occurred_on in ({{ touched('event_dates') }})
     union all
     select * from {{ ref('stg_events') }} as clicks
-    where occurred_on in (select session_on from touched.session_dates)
-        and occurred_on not in (select occurred_on from touched.event_dates)
+    where occurred_on in ({{ touched('session_dates') }})
+        and occurred_on not in ({{ touched('event_dates') }})
         and exists (
             select 1 from touched.sessions as visits
             where visits.visitor_id = clicks.visitor_id
@@ -86,8 +92,8 @@
 {% macro is_touched_line(lines) -%}
     {%- if by_changes() -%}
     (
-        {{ lines }}.order_id in (select order_id from touched.returned_orders)
-        or {{ lines }}.ordered_on between {{ add_days("date '" ~ var('changes')['since'] ~ "'", 1 - var('return_window_days')) }}
+        {{ lines }}.order_id in ({{ touched('returned_orders') }})
+        or {{ lines }}.ordered_on between {{ add_days(first_new_day(), -var('return_window_days')) }}
             and {{ add_days(as_of(), -var('return_window_days')) }}
     )
     {%- else -%} true {%- endif -%}
@@ -95,4 +101,36 @@
 
 {% macro delete_touched_line_returns() -%}
     {% if by_changes() %}delete from {{ this }} as held where {{ is_touched_line('held') }}{% endif %}
+{%- endmacro %}
+
+{#- Visitors with touched clicks, a cart that time alone may end, or one that a later visit bought or buys no more. -#}
+{% macro note_cart_visitors() -%}
+    {% if by_changes() -%}
+    create or replace table touched.cart_visitors as
+    select visitor_id from touched.visitors
+    union
+    select visitor_id from {{ this }} where state in ('open', 'checked_out')
+    union
+    select visitor_id from (
+        (select visitor_id, order_id, purchased_at from {{ this }} where is_recovered
+        except select visitor_id, order_id, purchased_at from {{ ref('int_cart_returns') }})
+        union all
+        (select visitor_id, order_id, purchased_at from {{ ref('int_cart_returns') }}
+        except select visitor_id, order_id, purchased_at from {{ this }} where is_recovered)
+    ) as changed
+    {%- endif %}
+{%- endmacro %}
+
+{#- Whether all that changed of the catalog are days that the build before did not know. -#}
+{% macro is_catalog_appended() -%}
+    {{ return(changed_days('products') | reject('>', var('changes').get('since', '')) | list == []) }}
+{%- endmacro %}
+
+{#- A catalog that changed further back is gone over as a whole. -#}
+{% macro delete_touched_products() -%}
+    {% if by_changes() and is_catalog_appended() -%}
+    delete from {{ this }} where snapshot_on >= {{ first_new_day() }}
+    {%- elif by_changes() -%}
+    delete from {{ this }}
+    {%- endif %}
 {%- endmacro %}

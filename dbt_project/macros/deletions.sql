@@ -19,5 +19,5 @@
     ) as taken_back on taken_back.{{ key }} = states.{{ key }}
     where {{ known_by_as_of() }}
         and (taken_back.last_ds is null or states.ds > taken_back.last_ds)
-        and {{ is_touched('states.' ~ key, keys_of(feed)) }}
+        and {{ is_touched('states.' ~ key, 'keys of ' ~ feed) }}
 {%- endmacro %}

@@ -16,24 +16,33 @@ create schema if not exists touched;
 {%- endif -%}
 {%- endmacro %}
 
+{%- macro note(table, columns, rows) -%}
+create {{ 'table if not exists' if var('changes')['is_resumed'] else 'or replace table' }} touched.{{ table }} ({{ columns }});
+insert into touched.{{ table }}
+{{ rows }};
+{%- endmacro -%}
+
+{#- Raw rows of the days of a feed that changed, known by as_of or not. -#}
+{%- macro changed_rows(feed) -%}
+{{ source('raw', feed) }} where ds in ({{ touched('days of ' ~ feed) }})
+{%- endmacro -%}
+
 {#- Keys that a changed partition holds, or held when it gave the state that is known or a deletion. -#}
 {% macro touched_keys() -%}
 {%- for feed, key in latest_state_keys().items() %}
 select '{{ feed }}' as feed, {{ key }} as key from {{ changed_rows(feed) }}
 union
-select '{{ feed }}', {{ key }} from staging.stg_{{ feed }} where partition_on in {{ changed_days(feed) }}
+select '{{ feed }}', {{ key }} from staging.stg_{{ feed }} where partition_on in ({{ touched('days of ' ~ feed) }})
 union
-select feed, deleted_id from staging.stg_deletions where feed = '{{ feed }}' and deleted_on in {{ changed_days(feed) }}
+select feed, deleted_id from staging.stg_deletions where feed = '{{ feed }}' and deleted_on in ({{ touched('days of ' ~ feed) }})
 {{ 'union' if not loop.last }}
 {%- endfor %}
 {%- endmacro %}
 
 {#- The first day for which the catalog may say something else than it did. -#}
 {% macro catalog_from() -%}
-    least(
-        {{ add_days("date '" ~ var('changes')['since'] ~ "'", 1) }},
-        (select min(day) from (values {% for day in var('changes').get('partitions', {}).get('products', []) %}(date '{{ day }}'), {% endfor %}(null)) as days (day))
-    )
+    {%- set first = changed_days('products')[:1] -%}
+    {{ 'least(' ~ first_new_day() ~ ", date '" ~ first[0] ~ "')" if first else first_new_day() }}
 {%- endmacro %}
 
 {#- SKUs that were not in the catalog before that day: their first snapshot answers for all their past. -#}
@@ -46,52 +55,49 @@ select sku from marts.dim_product where first_seen_on < {{ catalog_from() }}
 {%- endmacro %}
 
 {% macro touched_orders() -%}
-{{ keys_of('orders') }}
+{{ touched('keys of orders') }}
 union
-select order_id from {{ source('raw', 'order_lines') }} where order_line_id in ({{ keys_of('order_lines') }})
+select order_id from {{ source('raw', 'order_lines') }} where order_line_id in ({{ touched('keys of order_lines') }})
 union
-select order_id from staging.stg_order_lines where order_line_id in ({{ keys_of('order_lines') }})
+select order_id from staging.stg_order_lines where order_line_id in ({{ touched('keys of order_lines') }})
 union
 select order_id from marts.fct_order_lines
-where ordered_on >= {{ catalog_from() }} or sku in (select sku from touched.skus)
+where ordered_on >= {{ catalog_from() }} or sku in ({{ touched('skus') }})
 {%- endmacro %}
 
 {% macro touched_returns() -%}
-{{ keys_of('returns') }}
+{{ touched('keys of returns') }}
 union
 select return_id from marts.fct_returns
-where order_id in (select order_id from touched.orders) or order_line_id in ({{ keys_of('order_lines') }})
+where order_id in ({{ touched('orders') }}) or order_line_id in ({{ touched('keys of order_lines') }})
 {%- endmacro %}
 
 {#- Orders of which something else may have come back: the touched ones, and those of touched returns. -#}
 {% macro touched_returned_orders() -%}
-select order_id from touched.orders
+{{ touched('orders') }}
 union
-select order_id from marts.fct_returns
-where return_id in (select return_id from touched.returns) and order_id is not null
+select order_id from marts.fct_returns where return_id in ({{ touched('returns') }}) and order_id is not null
 union
 select order_id from marts.fct_order_lines
 where order_line_id in (
-    select order_line_id from {{ source('raw', 'returns') }} where return_id in ({{ keys_of('returns') }})
+    select order_line_id from {{ source('raw', 'returns') }} where return_id in ({{ touched('keys of returns') }})
 )
 {%- endmacro %}
 
 {#- Days whose sales, returns or closing stock are touched. -#}
 {% macro touched_sales_dates() -%}
-select ordered_on from marts.fct_order_lines
-where order_id in (select order_id from touched.orders) and ordered_on is not null
+select ordered_on from marts.fct_order_lines where order_id in ({{ touched('orders') }}) and ordered_on is not null
 union
-select business_date from {{ source('raw', 'orders') }}
-where order_id in (select order_id from touched.orders) and business_date is not null
+select business_date from {{ source('raw', 'orders') }} where order_id in ({{ touched('orders') }}) and business_date is not null
 union
-select requested_on from marts.fct_returns
-where return_id in (select return_id from touched.returns) and requested_on is not null
+select requested_on from marts.fct_returns where return_id in ({{ touched('returns') }}) and requested_on is not null
 union
 select business_date from {{ source('raw', 'returns') }}
-where return_id in ({{ keys_of('returns') }}) and business_date is not null
+where return_id in ({{ touched('keys of returns') }}) and business_date is not null
+{%- for day in changed_days('inventory') %}
 union
-select ds from (values {% for day in var('changes').get('partitions', {}).get('inventory', []) %}(date '{{ day }}'), {% endfor %}(null::date)) as days (ds)
-where ds is not null
+select date '{{ day }}'
+{%- endfor %}
 {%- endmacro %}
 
 {#- Clicks that a changed partition holds or gave: another delivery of theirs may be the one that counts now. -#}
@@ -99,17 +105,17 @@ where ds is not null
 select event_id from {{ changed_rows('events') }}
 union
 select event_id from staging.stg_event_repeats
-where partition_on in {{ changed_days('events') }} or superseded_on in {{ changed_days('events') }}
+where partition_on in ({{ touched('days of events') }}) or superseded_on in ({{ touched('days of events') }})
 {%- endmacro %}
 
 {#- The dates of the changed partitions, and of the same clicks in others. -#}
 {% macro touched_event_dates() -%}
-select occurred_on
-from (values {% for day in var('changes')['event_dates'] %}(date '{{ day }}'), {% endfor %}(null::date)) as days (occurred_on)
-where occurred_on is not null
-union
 select business_date from {{ source('raw', 'events') }}
-where ds between {{ events_near_changes() }} and event_id in (select event_id from touched.events)
+where ds between {{ events_near_changes() }} and event_id in ({{ touched('events') }})
+{%- for day in var('changes')['event_dates'] %}
+union
+select date '{{ day }}'
+{%- endfor %}
 {%- endmacro %}
 
 {#- Visits that a change of these dates can lengthen, shorten, join or part. -#}
@@ -120,7 +126,6 @@ where exists (
     select 1 from touched.event_dates as days
     where fct_sessions.session_on <= days.occurred_on + 1 and fct_sessions.ended_at >= days.occurred_on - 2
 )
-{% if var('changes')['event_dates'] -%}
 union
 select session_key, visitor_id, session_id, started_at, ended_at
 from marts.fct_sessions
@@ -128,7 +133,6 @@ where (visitor_id, session_id) in (
     select (visitor_id, session_id) from {{ source('raw', 'events') }}
     where session_id is not null and business_date in (select occurred_on from touched.event_dates)
 )
-{%- endif %}
 {%- endmacro %}
 
 {#- Every day on which such a visit may have begun, or begin. -#}

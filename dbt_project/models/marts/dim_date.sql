@@ -6,7 +6,7 @@ with first_data as (
         union all
         select min(session_on) from {{ ref('fct_sessions') }}
         union all
-        select min(snapshot_on) from {{ ref('stg_products') }}
+        select min(snapshot_on) from {{ ref('int_product_changes') }}
     ) as firsts
 
 ),

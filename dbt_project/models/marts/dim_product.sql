@@ -1,28 +1,13 @@
-{%- set tracked = [
-    'style_id', 'title', 'size', 'color', 'category', 'brand', 'supplier', 'unit_of_measure', 'is_active',
-    'attributes', 'image_url', 'list_price', 'unit_cost', 'lead_time_days', 'pack_size', 'min_order_quantity',
-    'launched_on'
-] -%}
-with snapshots as (
+with changes as (
 
-    select *, {{ fast_hash(tracked) }} as state
-    from {{ ref('stg_products') }}
-
-),
-
-changes as (
-
-    select *, min(snapshot_on) over (partition by sku) as listed_on
-    from snapshots
-    qualify state is distinct from lag(state) over (partition by sku order by snapshot_on)
-        or snapshot_on = min(snapshot_on) over (partition by sku)
+    select * from {{ ref('int_product_changes') }}
 
 ),
 
 bounds as (
 
     select
-        (select min(snapshot_on) from snapshots) as first_snapshot_on,
+        (select min(snapshot_on) from changes) as first_snapshot_on,
         (select min(calendar_on) from {{ ref('dim_date') }}) as first_data_on
 
 ),

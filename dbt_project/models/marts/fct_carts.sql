@@ -1,3 +1,7 @@
+{{ config(
+    materialized='incremental',
+    pre_hook=["{{ note_cart_visitors() }}", "{{ delete_touched('visitor_id', 'cart_visitors') }}"]
+) }}
 with carts as (
 
     select
@@ -11,6 +15,7 @@ with carts as (
         min(occurred_at) filter (where event_type = 'purchase') as purchased_at,
         min_by(order_id, event_number) filter (where event_type = 'purchase') as order_id
     from {{ ref('int_cart_events') }}
+    where {{ is_touched('visitor_id', 'cart_visitors') }}
     group by visitor_id, cart_number
     having count(*) filter (where event_type = 'add_to_cart') > 0
 
@@ -25,6 +30,7 @@ contents as (
         sum(units) as units,
         sum(cart_amount) as cart_amount
     from {{ ref('int_cart_items') }}
+    where {{ is_touched('visitor_id', 'cart_visitors') }}
     group by visitor_id, cart_number
 
 ),
@@ -38,8 +44,7 @@ decided as (
         coalesce(contents.cart_amount, 0)::decimal(18, 2) as cart_amount,
         carts.last_activity_at + interval '{{ var("cart_abandoned_hours") }}' hour as abandoned_at,
         returns.order_id as later_order_id,
-        returns.purchased_at as later_purchased_at,
-        {{ business_day_starts_at(add_days(as_of(), 1)) }} as decision_at
+        returns.purchased_at as later_purchased_at
     from carts
     left join contents
         on contents.visitor_id = carts.visitor_id and contents.cart_number = carts.cart_number
@@ -59,11 +64,10 @@ select
     abandoned_at,
     coalesce(purchased_at, later_purchased_at) as purchased_at,
     coalesce(order_id, later_order_id) as order_id,
-    decision_at,
     case
         when coalesce(purchased_at, later_purchased_at) is not null then 'bought'
         when units = 0 then 'emptied'
-        when abandoned_at <= decision_at then 'abandoned'
+        when abandoned_at <= {{ business_day_starts_at(add_days(as_of(), 1)) }} then 'abandoned'
         when checkout_started_at is not null then 'checked_out'
         else 'open'
     end as state,

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('stock_on', changed_days('inventory')[1:-1]) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('stock_on', 'days of inventory') }}") }}
 select
     sku,
     location_id,
@@ -6,4 +6,4 @@ select
     units_on_hand,
     units_on_order
 from {{ ref('stg_inventory') }}
-where {{ is_touched('stock_on', changed_days('inventory')[1:-1]) }}
+where {{ is_touched('stock_on', 'days of inventory') }}

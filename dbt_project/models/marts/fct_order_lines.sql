@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_id', 'select order_id from touched.orders') }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_id', 'orders') }}") }}
 with lines as (
 
     select
@@ -24,7 +24,7 @@ with lines as (
             as order_tax
     from {{ ref('stg_order_lines') }} as lines
     left join {{ ref('stg_orders') }} as orders on orders.order_id = lines.order_id
-    where {{ is_touched('lines.order_id', 'select order_id from touched.orders') }}
+    where {{ is_touched('lines.order_id', 'orders') }}
 
 ),
 

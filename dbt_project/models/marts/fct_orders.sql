@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_id', 'select order_id from touched.orders') }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_id', 'orders') }}") }}
 with lines as (
 
     select
@@ -12,7 +12,7 @@ with lines as (
         sum(cancelled_amount) as cancelled_amount,
         sum(net_revenue_amount) as net_revenue_amount
     from {{ ref('fct_order_lines') }}
-    where not is_orphan and {{ is_touched('order_id', 'select order_id from touched.orders') }}
+    where not is_orphan and {{ is_touched('order_id', 'orders') }}
     group by order_id
 
 )
@@ -43,4 +43,4 @@ select
     orders.updated_at
 from {{ ref('stg_orders') }} as orders
 left join lines on lines.order_id = orders.order_id
-where {{ is_touched('orders.order_id', 'select order_id from touched.orders') }}
+where {{ is_touched('orders.order_id', 'orders') }}

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('sold_on', 'select sold_on from touched.sales_dates') }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('sold_on', 'sales_dates') }}") }}
 with sold as (
 
     select
@@ -12,7 +12,7 @@ with sold as (
         count(*) filter (where exchange_rate is null) as unconverted_line_count,
         {{ middle_price('unit_price') }} filter (where unit_price > 0) as usual_unit_price
     from {{ ref('fct_order_lines') }}
-    where not is_orphan and {{ is_touched('ordered_on', 'select sold_on from touched.sales_dates') }}
+    where not is_orphan and {{ is_touched('ordered_on', 'sales_dates') }}
     group by sku, location_id, ordered_on
 
 ),
@@ -25,7 +25,7 @@ returned as (
         requested_on as sold_on,
         sum(units_returned) as units_returned
     from {{ ref('fct_returns') }}
-    where is_matched and not is_rejected and {{ is_touched('requested_on', 'select sold_on from touched.sales_dates') }}
+    where is_matched and not is_rejected and {{ is_touched('requested_on', 'sales_dates') }}
     group by sku, location_id, requested_on
 
 ),
@@ -34,7 +34,7 @@ stock as (
 
     select sku, location_id, stock_on as sold_on, units_on_hand
     from {{ ref('fct_inventory_daily') }}
-    where {{ is_touched('stock_on', 'select sold_on from touched.sales_dates') }}
+    where {{ is_touched('stock_on', 'sales_dates') }}
 
 )
 

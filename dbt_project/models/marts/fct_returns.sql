@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('return_id', 'select return_id from touched.returns') }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('return_id', 'returns') }}") }}
 select
     returns.return_id,
     returns.order_line_id,
@@ -25,4 +25,4 @@ select
     returns.status = 'rejected' as is_rejected
 from {{ ref('stg_returns') }} as returns
 left join {{ ref('fct_order_lines') }} as lines on lines.order_line_id = returns.order_line_id
-where {{ is_touched('returns.return_id', 'select return_id from touched.returns') }}
+where {{ is_touched('returns.return_id', 'returns') }}

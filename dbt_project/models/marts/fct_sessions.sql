@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('session_key', 'select session_key from touched.sessions') }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('session_key', 'sessions') }}") }}
 with clicks as (
 
     {{ clicks_of_touched_visits() }}

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('session_on', 'select session_on from touched.session_dates') }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('session_on', 'session_dates') }}") }}
 select
     session_on,
     coalesce(device, '(none)') as device,
@@ -14,5 +14,5 @@ select
     count(*) filter (where is_bot)::integer as bot_session_count,
     coalesce(sum(event_count) filter (where is_bot), 0)::integer as bot_event_count
 from {{ ref('fct_sessions') }}
-where {{ is_touched('session_on', 'select session_on from touched.session_dates') }}
+where {{ is_touched('session_on', 'session_dates') }}
 group by session_on, coalesce(device, '(none)'), coalesce(traffic_source, '(none)')

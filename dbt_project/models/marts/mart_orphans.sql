@@ -19,7 +19,7 @@ with orphans as (
         {{ reference.by }} as referenced_id,
         -- A stock record is delivered every day: what waits is the SKU, since its first one.
         {{ 'min(stock_on)' if reference.feed == 'inventory' else 'known_on' }} as known_on
-    from {{ ref('stg_' ~ reference.feed) }} as delivered
+    from {{ ref('fct_inventory_daily' if reference.feed == 'inventory' else 'stg_' ~ reference.feed) }} as delivered
     where
         {{ 'true' if reference.refers_to in var('feeds') else 'false' }}
         and {{ reference.by }} is not null
@@ -27,7 +27,7 @@ with orphans as (
         and event_type = 'purchase'
         {%- endif %}
         and not exists (
-            select 1 from {{ ref('stg_' ~ reference.refers_to) }} as referenced
+            select 1 from {{ ref('dim_product' if reference.refers_to == 'products' else 'stg_' ~ reference.refers_to) }} as referenced
             where referenced.{{ reference.by }} = delivered.{{ reference.by }}
         )
         and not exists (

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('sold_on', 'select sold_on from touched.sales_dates') }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('sold_on', 'sales_dates') }}") }}
 select
     lines.ordered_on as sold_on,
     coalesce(products.category_1, '(none)') as category_1,
@@ -14,7 +14,7 @@ select
     count(*) filter (where lines.exchange_rate is null)::integer as unconverted_line_count
 from {{ ref('fct_order_lines') }} as lines
 left join {{ ref('dim_product') }} as products on products.product_key = lines.product_key
-where not lines.is_orphan and {{ is_touched('lines.ordered_on', 'select sold_on from touched.sales_dates') }}
+where not lines.is_orphan and {{ is_touched('lines.ordered_on', 'sales_dates') }}
 group by
     lines.ordered_on,
     coalesce(products.category_1, '(none)'),

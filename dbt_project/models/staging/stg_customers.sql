@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('customer_id', keys_of('customers')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('customer_id', 'keys of customers') }}") }}
 with source as (
 
     {{ standing_states('customers', 'customer_id') }}

@@ -4,7 +4,7 @@ with deliveries as (
     select event_id, ds from {{ source('raw', 'events') }}
     where {{ known_by_as_of() }}
         {%- if by_changes() %}
-        and ds between {{ events_near_changes() }} and event_id in (select event_id from touched.events)
+        and ds between {{ events_near_changes() }} and event_id in ({{ touched('events') }})
         {%- endif %}
 
 ),

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_line_id', keys_of('order_lines')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_line_id', 'keys of order_lines') }}") }}
 with source as (
 
     {{ standing_states('order_lines', 'order_line_id') }}

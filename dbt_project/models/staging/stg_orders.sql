@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_id', keys_of('orders')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('order_id', 'keys of orders') }}") }}
 with source as (
 
     {{ standing_states('orders', 'order_id') }}

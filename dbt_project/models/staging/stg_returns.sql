@@ -1,8 +1,8 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('return_id', keys_of('returns')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('return_id', 'keys of returns') }}") }}
 with source as (
 
     select * from {{ source('raw', 'returns') }}
-    where {{ known_by_as_of() }} and {{ is_touched('return_id', keys_of('returns')) }}
+    where {{ known_by_as_of() }} and {{ is_touched('return_id', 'keys of returns') }}
 
 ),
 

@@ -1,8 +1,8 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('shipment_id', keys_of('shipments')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('shipment_id', 'keys of shipments') }}") }}
 with source as (
 
     select * from {{ source('raw', 'shipments') }}
-    where {{ known_by_as_of() }} and {{ is_touched('shipment_id', keys_of('shipments')) }}
+    where {{ known_by_as_of() }} and {{ is_touched('shipment_id', 'keys of shipments') }}
 
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('visitor_id', 'select visitor_id from touched.visitors') }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('visitor_id', 'visitors') }}") }}
 {%- set visitor = fast_hash(['visitor_id']) -%}
 with events as (
 
@@ -17,7 +17,7 @@ with events as (
         lag(event_type) over by_visitor as previous_type,
         lag(order_id) over by_visitor as previous_order_id
     from {{ ref('stg_events') }}
-    where {{ is_cart_event() }} and {{ is_touched('visitor_id', 'select visitor_id from touched.visitors') }}
+    where {{ is_cart_event() }} and {{ is_touched('visitor_id', 'visitors') }}
     window by_visitor as (
         partition by {{ visitor }}
         order by occurred_at, case when event_type = 'purchase' then 1 else 0 end, {{ fast_hash(['event_id']) }}

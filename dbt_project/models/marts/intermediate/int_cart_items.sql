@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='incremental', pre_hook="{{ delete_touched('visitor_id', 'visitors') }}") }}
 with items as (
 
     select
@@ -9,7 +9,7 @@ with items as (
         coalesce(sum(units) filter (where event_type = 'remove_from_cart'), 0) as units_removed,
         sum(round(units * unit_price, 2)) filter (where event_type = 'add_to_cart') as added_amount
     from {{ ref('int_cart_events') }}
-    where event_type in ('add_to_cart', 'remove_from_cart')
+    where event_type in ('add_to_cart', 'remove_from_cart') and {{ is_touched('visitor_id', 'visitors') }}
     group by visitor_id, cart_number, sku
 
 )
