@@ -46,7 +46,7 @@ check: .venv/dev ## lint, format, types, import rules
 
 # By file, so that what a file's tests share is made once.
 test: check ## check, then every test in its short form
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 campaigns: .venv/dev ## the long forms: fuzz, kills, many seeds, benchmarks; interrupted, it goes on where it was
 	$(BIN)/pytest --campaigns --resume --verbose --durations 0
