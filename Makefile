@@ -44,11 +44,12 @@ check: .venv/dev ## lint, format, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# By file, so that what a file's tests share is made once.
 test: check ## check, then every test in its short form
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-campaigns: .venv/dev ## the long forms: fuzz, kills, many seeds, benchmarks
-	$(BIN)/pytest --campaigns
+campaigns: .venv/dev ## the long forms: fuzz, kills, many seeds, benchmarks; interrupted, it goes on where it was
+	$(BIN)/pytest --campaigns --resume --verbose --durations 0
 
 lock: .venv/uv ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --group test --group examples --upgrade --quiet \

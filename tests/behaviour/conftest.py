@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,10 +19,13 @@ LONG = [pytest.param((0.3, 540, seed), id=f"seed{seed}", marks=pytest.mark.campa
 
 
 @pytest.fixture(scope="session", params=[SHORT, *LONG])
-def planted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Planted:
+def planted(request: pytest.FixtureRequest, made_once: Callable[[str, Callable[[Path], object]], Path]) -> Planted:
     """From March to the first days of January: a holiday peak, a closed day and both changes of the clock."""
     scale, days, seed = request.param
-    folder = tmp_path_factory.mktemp("planted")
     arguments = Arguments(scale, days, seed, FIRST_DAY, format="parquet")
-    store = simulate(folder / "landing", folder / "truth", arguments, lambda _: None)
-    return Planted(store.landing, store.truth, scale, days, pd.Timestamp(FIRST_DAY))
+
+    def make(folder: Path) -> object:
+        return simulate(folder / "landing", folder / "truth", arguments, lambda _: None)
+
+    folder = made_once(f"planted-{scale}-{days}-{seed}", make)
+    return Planted(folder / "landing", folder / "truth", scale, days, pd.Timestamp(FIRST_DAY))

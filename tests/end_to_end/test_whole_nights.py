@@ -16,6 +16,12 @@ from shop import LAST_DAY, nightshift, simulated_home
 EARLIER = LAST_DAY - timedelta(days=10)
 
 
+@pytest.fixture(scope="module")
+def copied_home(night_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, since even a step that is refused leaves its attempt in the ledger."""
+    return Path(shutil.copytree(night_home, tmp_path_factory.mktemp("refused") / "home", symlinks=True))
+
+
 def _export(home: Path, day: object = LAST_DAY) -> tuple[dict[str, object], Path]:
     folder = home / "exports" / "demand_forecast" / "v1" / f"as_of={day}"
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -121,8 +127,8 @@ def test_an_earlier_day_run_afterwards_gives_what_it_would_have_given_then(night
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
-    night_home: Path, arguments: tuple[str, ...], status: int, message: str
+    copied_home: Path, arguments: tuple[str, ...], status: int, message: str
 ) -> None:
-    done = nightshift(night_home, *arguments)
+    done = nightshift(copied_home, *arguments)
     assert done.returncode == status
     assert message in done.stderr.splitlines()[-1]

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from planted_published import publish
-from shop import LAST_DAY, NIGHTSHIFT, Shop
+from shop import LAST_DAY, Shop, nightshift
 
 from pipelines import published
 from pipelines.home import Home
@@ -22,20 +22,35 @@ from pipelines.warehouse import Warehouse
 
 READERS = 8
 FIRST = date(2026, 1, 1)
-# Opens the file anew each time, asks it twice, and keeps what it saw: the days, in order, and what was torn.
+# Opens the file anew each time, asks it twice, and keeps what it saw: the days, in order, and what was torn. One in so
+# many opens is a DuckDB of its own, the others attach the file, at a fifth of the time. The last one begins when the
+# other side is over. The first days it sees, so many, it tells at once.
 READER = """
-import json, sys, duckdb
-path, opens, query = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-days, torn = [], []
-for number in range(opens):
-    with duckdb.connect(path, read_only=True, config={"threads": 1}) as connection:
+import contextlib, json, os, sys, duckdb
+path, over, query, opens, alone, told = *sys.argv[1:4], *map(int, sys.argv[4:])
+session = duckdb.connect(config={"threads": 1})
+
+@contextlib.contextmanager
+def attached():
+    session.execute(f"attach '{path}' as night (read_only)").execute("use night")
+    yield session
+    session.execute("use memory").execute("detach night")
+
+number, days, torn, is_over = 0, [], [], False
+while number < opens or not is_over:
+    is_over = os.path.exists(over)
+    is_alone = number % alone == 0
+    with duckdb.connect(path, read_only=True, config={"threads": 1}) if is_alone else attached() as connection:
         seen = [connection.execute(query).fetchall() for _ in range(2)]
     (day, is_whole), = seen[0]
     if seen[0] != seen[1] or not is_whole:
         torn.append([number, str(seen)])
     if not days or days[-1] != day:
         days.append(day)
-print(json.dumps({"opens": number + 1, "days": days, "torn": torn}))
+        if len(days) <= told:
+            print(day, flush=True)
+    number += 1
+print(json.dumps({"opens": number, "days": days, "torn": torn}))
 """
 # As many rows as `meta` says, each of them of the night that `meta` says.
 PLANTED_IS_WHOLE = """
@@ -55,8 +70,12 @@ NIGHT_IS_WHOLE = """
 """
 
 
-def _start_readers(home: Home, opens: int, query: str, before: Sequence[str] = ()) -> list[subprocess.Popen[str]]:
-    command = [*before, sys.executable, "-c", READER, str(published.newest(home)), str(opens), query]
+def _start_readers(
+    home: Home, over: Path, query: str, opens: int, alone: int = 1, told: int = 0, before: Sequence[str] = ()
+) -> list[subprocess.Popen[str]]:
+    """Each opens so many times and goes on until the path `over` is there; one open in `alone` is a DuckDB anew."""
+    numbers = (str(opens), str(alone), str(told))
+    command = [*before, sys.executable, "-c", READER, str(published.newest(home)), str(over), query, *numbers]
     pipe = subprocess.PIPE
     return [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(READERS)]
 
@@ -67,8 +86,13 @@ def _seen(readers: Sequence[subprocess.Popen[str]]) -> list[dict[str, list[str]]
     for reader in readers:
         said, failure = reader.communicate()
         assert reader.returncode == 0, failure
-        found.append(json.loads(said))
+        found.append(json.loads(said.splitlines()[-1]))
     return found
+
+
+def _told(reader: subprocess.Popen[str]) -> str:
+    assert reader.stdout is not None
+    return reader.stdout.readline().strip()
 
 
 def _publish_night(shop: Shop, number: int) -> None:
@@ -87,10 +111,10 @@ def _publish_night(shop: Shop, number: int) -> None:
     published.prune(home, keep=2)
 
 
-def _check_readers(shop: Shop, opens: int) -> None:
+def _check_readers(shop: Shop, opens: int, alone: int) -> str:
     shop.map(orders="{uri: 'orders/{ds}.csv', format: csv}")
     _publish_night(shop, 0)
-    readers = _start_readers(Home(shop.root), opens, PLANTED_IS_WHOLE)
+    readers = _start_readers(Home(shop.root), shop.root, PLANTED_IS_WHOLE, opens, alone)
     nights = 1
     while any(reader.poll() is None for reader in readers):
         _publish_night(shop, nights)
@@ -101,7 +125,7 @@ def _check_readers(shop: Shop, opens: int) -> None:
     # Nights only go forward, and the readers were there while they changed.
     assert all(reader["days"] == sorted(set(reader["days"])) for reader in seen)
     assert len({day for reader in seen for day in reader["days"]}) > 3
-    print(f"{READERS * opens:,} opens by {READERS} readers while {nights:,} nights were published")
+    return f"{READERS * opens:,} opens by {READERS} readers while {nights:,} nights were published"
 
 
 @pytest.mark.parametrize("rows", ["('2026-01-01'), ('2026-01-02')", "('2026-01-01')"])
@@ -109,21 +133,24 @@ def test_a_file_of_two_nights_or_of_half_a_night_would_be_seen(shop: Shop, rows:
     home = Home(shop.root)
     tables = ("create schema marts", f"create table marts.planted as from (values {rows}) as nights (night)")
     publish(home, FIRST, *tables, "insert into meta values ('rows in marts.planted', '2')")
-    assert [len(reader["torn"]) for reader in _seen(_start_readers(home, 1, PLANTED_IS_WHOLE))] == [1] * READERS
+    readers = _start_readers(home, home.root, PLANTED_IS_WHOLE, opens=2, alone=2)
+    assert [len(reader["torn"]) for reader in _seen(readers)] == [2] * READERS
 
 
 def test_every_query_sees_one_night(shop: Shop) -> None:
-    _check_readers(shop, 40)
+    _check_readers(shop, 40, alone=2)
 
 
 @pytest.mark.campaign
-def test_a_hundred_thousand_opens_see_one_night_each(shop: Shop) -> None:
-    _check_readers(shop, 100_000 // READERS)
+def test_a_hundred_thousand_opens_see_one_night_each(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    said = _check_readers(shop, 100_000 // READERS, alone=20)
+    with capsys.disabled():
+        print(f"\n{said}")
 
 
 @pytest.mark.campaign
-def test_readers_of_five_whole_nights(night_home: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_readers_of_five_whole_nights(night_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home, over = tmp_path / "home", tmp_path / "over"
     shutil.copytree(night_home, home, symlinks=True)
     # What is published begins five days back, so that each night brings a newer one.
     for name in ("published", "ledger/publishes", "ledger/builds"):
@@ -132,17 +159,21 @@ def test_readers_of_five_whole_nights(night_home: Path, tmp_path: Path) -> None:
     for path in home.glob("warehouse.*"):
         path.unlink()
     first = LAST_DAY - timedelta(days=5)
-    assert subprocess.run([NIGHTSHIFT, "run", "--as-of", str(first), "--home", home], check=False).returncode == 0
-    night = subprocess.Popen(
-        [NIGHTSHIFT, "run", "--from", str(first + timedelta(days=1)), "--as-of", str(LAST_DAY), "--home", home]
-    )
+    assert nightshift(home, "run", "--as-of", str(first)).returncode == 0
+    nights = [str(first + timedelta(days=number)) for number in range(6)]
     # Eight busy readers would else take its processors from the night on a small machine.
-    polite = ("nice", "-n", "19")
-    seen = []
-    while night.poll() is None:
-        seen += _seen(_start_readers(Home(home), 50, NIGHT_IS_WHOLE, polite))
-    assert night.returncode == 0
-    assert [reader["torn"] for reader in seen if reader["torn"]] == []
-    assert {day for reader in seen for day in reader["days"]} <= {str(first + timedelta(days=n)) for n in range(6)}
-    assert len({day for reader in seen for day in reader["days"]}) == 6
-    print(f"{50 * len(seen):,} opens by {READERS} readers while five nights ran")
+    readers = _start_readers(Home(home), over, NIGHT_IS_WHOLE, 1, told=len(nights), before=("nice", "-n", "19"))
+    try:
+        assert [_told(reader) for reader in readers] == nights[:1] * READERS
+        for day in nights[1:]:
+            assert nightshift(home, "run", "--as-of", day).returncode == 0
+            # However slow they are, the next night waits until each has seen this one.
+            assert [_told(reader) for reader in readers] == [day] * READERS
+    finally:
+        over.touch()
+    seen = _seen(readers)
+    assert [reader["torn"] for reader in seen] == [[]] * READERS
+    assert [reader["days"] for reader in seen] == [nights] * READERS
+    opens = sum(reader["opens"] for reader in seen)  # type: ignore[misc]
+    with capsys.disabled():
+        print(f"\n{opens:,} opens by {READERS} readers while five nights ran")
