@@ -79,17 +79,27 @@ def refuse_unknown(home: Home, feed: str, entries: Sequence[Mapping[str, Any]]) 
     known = {partition_file(home, feed, entry): entry for entry in entries}
     for path, entry in known.items():
         if not path.exists() or ledger.file_sha256(path) != entry["sha256"]:
-            raise NightshiftError(
-                f"{path} is not what the ledger recorded; load that day again: "
-                f"nightshift ingest {feed} --from {entry['ds']} --to {entry['ds']} --again"
-            )
+            raise not_as_recorded(path, feed, entry["ds"])
     for path in sorted((home.raw / feed).glob("ds=*/data.parquet")):
         if path not in known:
-            ds = path.parent.name.removeprefix("ds=")
-            raise NightshiftError(
-                f"{path} is not in the ledger, as after a load that broke off; load that day again: "
-                f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
-            )
+            raise not_recorded(path)
+
+
+def not_as_recorded(path: Path, feed: str, ds: object) -> NightshiftError:
+    """A partition of the ledger that is gone, or has other bytes."""
+    return NightshiftError(
+        f"{path} is not what the ledger recorded; load that day again: "
+        f"nightshift ingest {feed} --from {ds} --to {ds} --again"
+    )
+
+
+def not_recorded(path: Path) -> NightshiftError:
+    """A partition, `raw/<feed>/ds=.../data.parquet`, that the ledger does not know."""
+    feed, ds = path.parent.parent.name, path.parent.name.removeprefix("ds=")
+    return NightshiftError(
+        f"{path} is not in the ledger, as after a load that broke off; load that day again: "
+        f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
+    )
 
 
 def clear(home: Home) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import audience, ledger, orphans, published
+from pipelines import audience, ledger, orphans, published, rewriting
 from pipelines.audience import LeftOut
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError
@@ -175,17 +175,10 @@ class Warehouse:
         known = {self.home.raw / part.feed / f"ds={part.ds}" / "data.parquet": part for part in parts}
         for path, part in known.items():
             if not path.exists() or ledger.file_sha256(path) != part.sha256:
-                raise NightshiftError(
-                    f"{path} is not what the ledger recorded on {part.loaded_at[:16]}; load that day again: "
-                    f"nightshift ingest {part.feed} --from {part.ds} --to {part.ds} --again"
-                )
+                raise rewriting.not_as_recorded(path, part.feed, part.ds)
         for path in self.home.raw.glob("*/ds=*/data.parquet"):
             if path not in known and path.parent.name <= f"ds={self.as_of}":
-                feed, ds = path.parent.parent.name, path.parent.name.removeprefix("ds=")
-                raise NightshiftError(
-                    f"{path} is not in the ledger, as after a load that broke off; load that day again: "
-                    f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
-                )
+                raise rewriting.not_recorded(path)
 
     def _inputs(self, parts: Sequence[ledger.Partition]) -> str:
         return ledger.fingerprint(
