@@ -28,12 +28,15 @@ def mark_duplicates(batch: Batch) -> None:
     updated = "updated_at" if "updated_at" in names else "NULL::TIMESTAMP"
     is_last = last_word(batch.feed)
     batch.connection.execute(
+        f"create temp table repeated_keys as select ds, hash({keys}) as key from checked where refusal is null "
+        "group by all having count(*) > 1"
+    )
+    if not batch.connection.execute("select 1 from repeated_keys limit 1").fetchall():
+        return
+    batch.connection.execute(
         f"""
         create temp table repeated as
-        with repeated_keys as (
-            select ds, hash({keys}) as key from checked where refusal is null group by all having count(*) > 1
-        ),
-        ranked as (
+        with ranked as (
             select checked.rowid as row, {content} as content, {updated} as updated,
                 row_number() over newest as place, first_value({content}) over newest as kept_content,
                 first_value({updated}) over newest as kept_updated,

@@ -21,8 +21,9 @@ from pipelines.touched import touched_dates
 if TYPE_CHECKING:
     from pipelines.load_batch import Batch, DayCounts
 
-# Rows that are sorted and held before they go to disk, unless one day has more; and files that are open at a time.
-_ROWS_AT_ONCE, _DAYS_AT_ONCE = 500_000, 90
+# A day of so many rows is written by a statement of its own; of smaller ones, which that costs more than their rows,
+# as many at once as a processor's cache holds while they are sorted.
+_LARGE_DAY, _ROWS_AT_ONCE = 10_000, 50_000
 
 
 def write_days(batch: Batch, counts: Sequence[DayCounts], held: Mapping[date, Partition]) -> list[dict[str, Any]]:
@@ -75,21 +76,29 @@ def write_quarantine(batch: Batch, ds: date) -> Path:
 
 
 def _groups(counts: Sequence[DayCounts]) -> Iterator[list[DayCounts]]:
-    """Days with rows, in order, as many at a time as memory takes."""
+    """The days with rows, in order: a large one alone, others together up to so many rows."""
     group: list[DayCounts] = []
+    rows = 0
     for day in counts:
-        rows = sum(other.rows_loaded for other in group) + day.rows_loaded
-        if group and (rows > _ROWS_AT_ONCE or len(group) == _DAYS_AT_ONCE):
+        if group and (rows + day.rows_loaded > _ROWS_AT_ONCE or day.rows_loaded >= _LARGE_DAY):
             yield group
-            group = []
-        if day.rows_loaded:
+            group, rows = [], 0
+        if day.rows_loaded >= _LARGE_DAY:
+            yield [day]
+        elif day.rows_loaded:
             group.append(day)
+            rows += day.rows_loaded
     if group:
         yield group
 
 
 def _write_group(batch: Batch, group: Sequence[DayCounts], columns: str) -> None:
     keys = ", ".join(identifier(name) for name in batch.feed.key)
+    if group[0].rows_loaded >= _LARGE_DAY:
+        ds = group[0].ds
+        select = f"select {columns} from accepted where ds = DATE '{ds}' order by {keys}"
+        _copy(batch, select, batch.staging / f"{ds}.parquet")
+        return
     folder = batch.staging / "days"
     batch.connection.execute(
         f"copy (select ds, {columns} from accepted where ds between DATE '{group[0].ds}' and DATE '{group[-1].ds}' "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import ledger, suppression
-from pipelines.delivered_sql import identifier, literal
+from pipelines.delivered_sql import literal, no_rows
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, write_atomically
 from pipelines.personal_data import PersonalDataKey
@@ -86,7 +86,8 @@ def _list_of(home: Home, customer_hash: str) -> tuple[Path, dict[str, Any]]:
 
 def _rows(home: Home, feed: str) -> str:
     if not any((home.raw / feed).glob("ds=*/data.parquet")):
-        empty = ", ".join(f"NULL::{column.type} as {identifier(column.name)}" for column in FEEDS[feed].columns)
-        return f"select {empty} where false"
+        return no_rows(FEEDS[feed])
     glob = literal(str(home.raw / feed / "ds=*" / "data.parquet"))
-    return f"from read_parquet({glob}, hive_partitioning=false, union_by_name=true)"
+    # Partitions of an earlier contract may lack columns, all of them the same one.
+    held = f"from read_parquet({glob}, hive_partitioning=false, union_by_name=true)"
+    return f"({no_rows(FEEDS[feed])}) union all by name {held}"

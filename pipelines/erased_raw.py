@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from pipelines import ledger, rewriting, suppression
-from pipelines.delivered_sql import identifier, literal
+from pipelines.delivered_sql import identifier, literal, no_rows
 from pipelines.feeds import FEEDS, LINEAGE_COLUMNS, Feed
 from pipelines.home import Home
 from pipelines.personal_data import PersonalDataKey
@@ -67,9 +67,10 @@ def _rewritten(
 ) -> tuple[dict[str, Any], dict[str, int]]:
     columns = ", ".join(identifier(column.name) for column in (*feed.columns, *LINEAGE_COLUMNS))
     keys = ", ".join(identifier(name) for name in feed.key)
+    # A partition of an earlier contract lacks columns that the rule and the new file have.
     connection.execute(
-        "create or replace temp table checked as select *, NULL::VARCHAR as refusal, NULL::VARCHAR as raw_text "
-        f"from read_parquet({literal(str(path))}, hive_partitioning=false)"
+        f"create or replace temp table checked as {no_rows(feed)} "
+        f"union all by name from read_parquet({literal(str(path))}, hive_partitioning=false)"
     )
     suppression.apply(connection, feed, key.suppressed)
     new = rewriting.beside(path)

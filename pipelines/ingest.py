@@ -23,8 +23,8 @@ from pipelines.spool import Place
 
 Log = Callable[[str], None]
 _CALENDAR = "calendar"
-# Small daily files load fastest many at a time; large ones are held to what memory takes.
-_BATCH_DAYS = 180
+# Small daily files load fastest many at a time, a year of them at once; large ones are held to what memory takes.
+_BATCH_DAYS = 400
 _BATCH_BYTES = 48 << 20
 
 

@@ -101,18 +101,21 @@ def _hash_again(
 ) -> dict[str, Any]:
     """Write a partition beside with its personal columns hashed by the added secrets; its entry for the ledger."""
     path = rewriting.partition_file(home, feed.name, entry)
-    hashed = ", ".join(
-        f"keyed_hash({identifier(column.name)}) as {identifier(column.name)}"
-        for column in feed.columns
-        if column.is_personal
-    )
     read = f"read_parquet({literal(str(path))}, hive_partitioning=false)"
     keys = ", ".join(identifier(name) for name in feed.key)
     new = rewriting.beside(path)
     with connected(home, settings) as connection:
         added.prepare(connection)
+        # A partition of an earlier contract may lack a personal column.
+        held = {row[0] for row in connection.execute(f"describe from {read}").fetchall()}
+        hashed = ", ".join(
+            f"keyed_hash({identifier(column.name)}) as {identifier(column.name)}"
+            for column in feed.columns
+            if column.is_personal and column.name in held
+        )
+        replaced = f" replace ({hashed})" if hashed else ""
         connection.execute(
-            f"copy (select * replace ({hashed}) from {read} order by {keys}) to {literal(str(new))} "
+            f"copy (select *{replaced} from {read} order by {keys}) to {literal(str(new))} "
             "(format parquet, compression snappy)"
         )
         days = connection.execute(f"select distinct business_date from {read} order by 1").fetchall()

@@ -31,7 +31,7 @@ def verified(home: Home, parts: Sequence[Partition]) -> Stamps:
     for part in parts:
         path = partition_path(home, part)
         if not path.exists() or ledger.file_sha256(path) != part.sha256:
-            raise _unknown(path, part)
+            raise not_as_recorded(path, part.feed, part.ds)
         stamps[path] = _stamp(path)
     return stamps
 
@@ -41,7 +41,7 @@ def unchanged_since(home: Home, parts: Sequence[Partition], stamps: Stamps) -> N
     for part in parts:
         path = partition_path(home, part)
         if not path.exists() or _stamp(path) != stamps[path]:
-            raise _unknown(path, part)
+            raise not_as_recorded(path, part.feed, part.ds)
 
 
 def refuse_strangers(home: Home, parts: Iterable[Partition], as_of: date) -> None:
@@ -49,11 +49,7 @@ def refuse_strangers(home: Home, parts: Iterable[Partition], as_of: date) -> Non
     known = {partition_path(home, part) for part in parts}
     for path in home.raw.glob("*/ds=*/data.parquet"):
         if path not in known and path.parent.name <= f"ds={as_of}":
-            feed, ds = path.parent.parent.name, path.parent.name.removeprefix("ds=")
-            raise NightshiftError(
-                f"{path} is not in the ledger, as after a load that broke off; load that day again: "
-                f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
-            )
+            raise not_recorded(path)
 
 
 def known_later(home: Home, parts: Sequence[Partition], as_of: date) -> list[tuple[str, date]]:
@@ -75,6 +71,23 @@ def relation(home: Home, feed: str, is_present: bool) -> str:
     return _read(literal(str(home.raw / feed / "ds=*" / "data.parquet")))
 
 
+def not_as_recorded(path: Path, feed: str, ds: object) -> NightshiftError:
+    """A partition of the ledger that is gone, or has other bytes."""
+    return NightshiftError(
+        f"{path} is not what the ledger recorded; load that day again: "
+        f"nightshift ingest {feed} --from {ds} --to {ds} --again"
+    )
+
+
+def not_recorded(path: Path) -> NightshiftError:
+    """A partition, `raw/<feed>/ds=.../data.parquet`, that the ledger does not know."""
+    feed, ds = path.parent.parent.name, path.parent.name.removeprefix("ds=")
+    return NightshiftError(
+        f"{path} is not in the ledger, as after a load that broke off; load that day again: "
+        f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
+    )
+
+
 def _read(files: str) -> str:
     # By name: a partition that an earlier contract wrote may lack a column.
     return f"read_parquet({files}, union_by_name=true, hive_partitioning=true, hive_types={{'ds': DATE}})"
@@ -83,10 +96,3 @@ def _read(files: str) -> str:
 def _stamp(path: Path) -> tuple[int, int, int]:
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _unknown(path: Path, part: Partition) -> NightshiftError:
-    return NightshiftError(
-        f"{path} is not what the ledger recorded on {part.loaded_at[:16]}; load that day again: "
-        f"nightshift ingest {part.feed} --from {part.ds} --to {part.ds} --again"
-    )

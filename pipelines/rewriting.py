@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipelines import ledger, scratch
+from pipelines import ledger, raw_partitions, scratch
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably, write_atomically
@@ -79,17 +79,10 @@ def refuse_unknown(home: Home, feed: str, entries: Sequence[Mapping[str, Any]]) 
     known = {partition_file(home, feed, entry): entry for entry in entries}
     for path, entry in known.items():
         if not path.exists() or ledger.file_sha256(path) != entry["sha256"]:
-            raise NightshiftError(
-                f"{path} is not what the ledger recorded; load that day again: "
-                f"nightshift ingest {feed} --from {entry['ds']} --to {entry['ds']} --again"
-            )
+            raise raw_partitions.not_as_recorded(path, feed, entry["ds"])
     for path in sorted((home.raw / feed).glob("ds=*/data.parquet")):
         if path not in known:
-            ds = path.parent.name.removeprefix("ds=")
-            raise NightshiftError(
-                f"{path} is not in the ledger, as after a load that broke off; load that day again: "
-                f"nightshift ingest {feed} --from {ds} --to {ds}, or remove the file"
-            )
+            raise raw_partitions.not_recorded(path)
 
 
 def clear(home: Home) -> None:

@@ -11,13 +11,14 @@ class _StrictLoader(yaml.SafeLoader):
     """PyYAML's safe loader, which by itself lets the last of two equal keys win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
+        lines: dict[str, int] = {}
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    problem = f"the key {key.value!r} stands here a second time; keep one"
+                if key.value in lines:
+                    first = lines[key.value]
+                    problem = f"the key {key.value!r} stands here a second time, first in line {first}; keep one"
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                seen.add(key.value)
+                lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.delivered_sql import identifier, literal
+from pipelines.delivered_sql import identifier, literal, no_rows
 from pipelines.feeds import Feed
 from pipelines.home import Home
 
@@ -99,7 +99,9 @@ def apply(connection: duckdb.DuckDBPyConnection, feed: Feed, suppressed: Suppres
 
 def named_files(connection: duckdb.DuckDBPyConnection, feed: Feed, suppressed: Suppressed, glob: Path) -> list[Path]:
     """Of Parquet files of the feed's rows those that the rule would change."""
-    read = f"read_parquet({literal(str(glob))}, hive_partitioning=false, filename=true)"
+    files = f"from read_parquet({literal(str(glob))}, hive_partitioning=false, filename=true, union_by_name=true)"
+    # Partitions of an earlier contract may lack columns, all of them the same one.
+    read = f"(from ({no_rows(feed)}) union all by name {files})"
     _find_values(connection, feed, suppressed, read)
     rows = connection.execute(f"select distinct filename from {read} where {_is_named(feed)} order by 1").fetchall()
     return [Path(row[0]) for row in rows]

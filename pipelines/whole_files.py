@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pipelines.plain_text import is_plain, utf8_chunks
 from pipelines.sources import Source
 from pipelines.unpacking import CHUNK
 
-_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
+_LINE_END, _RETURN = ord("\n"), ord("\r")
 _FIRST_LINES = 30
 
 
@@ -65,16 +64,27 @@ def text_shape(path: Path, name: str, source: Source, chunks: Iterable[bytes], c
             copy.write(chunk)
         if len(start) < CHUNK:
             start += chunk
-        newlines += chunk.count(b"\n")
-        seam = _EMPTY_LINE.finditer(tail + chunk[:2])
-        empty += len(_EMPTY_LINE.findall(chunk)) + sum(match.start() < len(tail) for match in seam)
-        tail = chunk[-2:] if chunk[-1:] == b"\r" else chunk[-1:]
+        in_chunk, empty_in_chunk = _line_ends(tail, chunk)
+        newlines, empty = newlines + in_chunk, empty + empty_in_chunk
+        tail = (tail + chunk)[-2:]
     if start and tail[-1:] != b"\n":
         raise NightshiftError(f"{name}: does not end with a newline, so it was cut short; deliver it again")
     if source.format == "jsonl":
         return DeliveredFile(path, (), newlines, empty, _first_fields(start))
     header = csv_header(start, name, source.delimiter)
     return DeliveredFile(path, header, newlines, empty, header)
+
+
+def _line_ends(tail: bytes, chunk: bytes) -> tuple[int, int]:
+    """The line ends in a chunk behind the text's last two bytes, and how many of them end an empty line."""
+    import numpy as np
+
+    text = np.frombuffer(tail + chunk, np.uint8)
+    places = np.flatnonzero(text == _LINE_END)
+    lengths = np.diff(places)
+    ends_empty = (lengths == 1) | ((lengths == 2) & (text[places[1:] - 1] == _RETURN))
+    before = int(np.count_nonzero(places < len(tail)))
+    return len(places) - before, int(np.count_nonzero(ends_empty[max(0, before - 1) :]))
 
 
 def _first_fields(start: bytes) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines import ledger
 from pipelines.home import Home
 from pipelines.ingest import LoadReport, ingest
 from pipelines.settings import Settings
@@ -78,6 +79,19 @@ class Shop:
         self, feed: str, columns: str = "line, reason, column_name", order: str = "line, reason"
     ) -> list[tuple[Any, ...]]:
         return self._rows("quarantine", feed, columns, order)
+
+    def without_columns(self, feed: str, ds: date, *columns: str) -> None:
+        """Leave a raw partition, and the ledger, as a contract without these columns would have."""
+        path = self.root / "raw" / feed / f"ds={ds}" / "data.parquet"
+        old, beside = ledger.file_sha256(path), path.with_suffix(".older")
+        read = f"read_parquet('{path}', hive_partitioning=false, file_row_number=true)"
+        left_out = ", ".join(("file_row_number", *columns))
+        duckdb.sql(
+            f"copy (select * exclude ({left_out}) from {read} order by file_row_number) to '{beside}' (format parquet)"
+        )
+        beside.replace(path)
+        for event in (self.root / "ledger" / "loads" / feed).glob("*.json"):
+            event.write_text(event.read_text().replace(old, ledger.file_sha256(path)))
 
     def _rows(self, folder: str, feed: str, columns: str, order: str) -> list[tuple[Any, ...]]:
         glob = self.root / folder / feed / "ds=*" / "data.parquet"

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from shop import Shop
 
-from pipelines.contract_sql import business_day, present_expression, steady_clocks
+from pipelines.contract_sql import business_day, present_expression, steady_clocks, typed_expression
 from pipelines.feeds import FEEDS
 
 QUARTER = timedelta(minutes=15)
@@ -32,6 +32,28 @@ def test_business_days_are_those_of_the_time_zone(name: str) -> None:
     expected = [instant.replace(tzinfo=UTC).astimezone(zone).date() for instant in instants]
     assert [day for _, day in found] == expected
     assert len(steady) == len({period.first for period in steady}) <= 4
+
+
+# New York sprang forward at 2:00 on 10 March 2024 (07:00 UTC) and fell back at 2:00 on 3 November (06:00 UTC).
+@pytest.mark.parametrize(
+    ("delivered", "utc"),
+    [
+        ("2024-03-10 01:59:59", datetime(2024, 3, 10, 6, 59, 59)),
+        # No clock showed it: counted on from the time before the change, half past three by the new one.
+        ("2024-03-10 02:30:00", datetime(2024, 3, 10, 7, 30)),
+        ("2024-03-10 03:00:00", datetime(2024, 3, 10, 7)),
+        # Shown twice: the second time is meant, an offset tells the first.
+        ("2024-11-03 01:30:00", datetime(2024, 11, 3, 6, 30)),
+        ("2024-11-03 01:30:00-04", datetime(2024, 11, 3, 5, 30)),
+        ("2024-11-03 02:00:00", datetime(2024, 11, 3, 7)),
+    ],
+)
+def test_local_times_around_a_change_of_the_clock(delivered: str, utc: datetime) -> None:
+    connection = duckdb.connect()
+    connection.execute("set TimeZone = 'America/New_York'")
+    instant = typed_expression(FEEDS["events"].column("occurred_at"))
+    found = connection.execute(f"select {instant} from (select $text as mapped_occurred_at)", {"text": delivered})
+    assert found.fetchall() == [(utc,)]
 
 
 def test_present_text_is_what_trimming_every_value_would_give() -> None:

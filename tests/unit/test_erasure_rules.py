@@ -66,6 +66,20 @@ def _files(shop: Shop, *folders: str) -> dict[str, bytes]:
     return {path.relative_to(shop.root).as_posix(): path.read_bytes() for path in paths}
 
 
+def test_a_partition_of_an_earlier_contract_is_erased_too(shop: Shop) -> None:
+    loaded = {feed: ledger.partitions(Home(shop.root), feed) for feed in ("customers", "orders")}
+    missing = {"customers": ("attributes", "email", "is_deleted"), "orders": ("channel", "is_deleted")}
+    for feed, columns in missing.items():
+        for ds in loaded[feed]:
+            shop.without_columns(feed, ds, *columns)
+    _erase(shop)
+    assert _outside_landing(shop) == []
+    for feed in loaded:
+        for ds, part in ledger.partitions(Home(shop.root), feed).items():
+            before = loaded[feed][ds]
+            assert part.rows_in + part.rows_excluded == before.rows_in + before.rows_excluded
+
+
 def test_the_search_finds_the_canary_before_it_is_erased(shop: Shop) -> None:
     places = {path.split("/")[0] for path, _ in mentions(shop.root)}
     assert places == {"landing", "raw", "quarantine"}

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from filelock import FileLock
 from shop import Shop, lines, nightshift
@@ -73,6 +74,22 @@ def test_hashes_become_a_chain_and_people_keep_one_identity(people: Shop) -> Non
         (_keyed("bob@example.org", *_secrets(people)),),
         (third,),
     ]
+
+
+def test_a_partition_of_an_earlier_contract_is_hashed_in_the_columns_it_has(people: Shop) -> None:
+    (old,) = _secrets(people)
+    people.without_columns("customers", FIRST, "phone", "is_deleted")
+    people.without_columns("orders", SECOND, "email")
+    assert _rotate(people) == 4
+    _, second = _secrets(people)
+    held = people.root / f"raw/customers/ds={FIRST}/data.parquet"
+    rows = duckdb.sql(f"from read_parquet('{held}', hive_partitioning=false)")
+    assert not {"phone", "is_deleted"} & set(rows.columns)
+    assert rows.select("email").fetchall() == [(_keyed("ada@example.org", old, second),)]
+    held = people.root / f"raw/orders/ds={SECOND}/data.parquet"
+    rows = duckdb.sql(f"from read_parquet('{held}', hive_partitioning=false)")
+    assert "email" not in rows.columns
+    assert rows.select("order_id").fetchall() == [("o3",)]
 
 
 def test_a_rotated_partition_has_the_bytes_of_one_loaded_under_the_new_key(people: Shop, tmp_path: Path) -> None:

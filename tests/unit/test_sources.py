@@ -165,7 +165,7 @@ def _customers(select: str) -> str:
         ),
         (
             STORE + "feeds:\n  customers: {uri: c.csv, format: csv}\n  customers: {uri: d.csv, format: csv}",
-            "line 5, column 3: the key 'customers' stands here a second time",
+            "line 5, column 3: the key 'customers' stands here a second time, first in line 4",
         ),
         (_customers("country: a, country: b"), "the key 'country' stands here a second time"),
         (
