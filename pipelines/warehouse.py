@@ -108,9 +108,7 @@ class Warehouse:
         present = sorted({part.feed for part in parts})
         command = ["build", "--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"]
         if found:
-            log(
-                f"warehouse: dbt builds what {found.count:,} changed partitions touch, of {len(parts):,} of {len(present)} feeds"
-            )
+            log(f"warehouse: dbt builds what {found.count:,} changed partitions of {len(parts):,} touch")
         else:
             command.append("--full-refresh")
             log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")

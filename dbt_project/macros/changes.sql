@@ -103,6 +103,44 @@
     {% if by_changes() %}delete from {{ this }} as held where {{ is_touched_line('held') }}{% endif %}
 {%- endmacro %}
 
+{#- Touched parcels, those of touched orders, and those that time alone makes late. -#}
+{% macro is_touched_parcel(is_on_its_way) -%}
+    {%- if by_changes() -%}
+    (
+        shipment_id in ({{ touched('keys of shipments') }}) or order_id in ({{ touched('orders') }}) or {{ is_on_its_way }}
+    )
+    {%- else -%} true {%- endif -%}
+{%- endmacro %}
+
+{% macro delete_touched_parcels() -%}
+    {% if by_changes() %}delete from {{ this }} where {{ is_touched_parcel('not is_delivered') }}{% endif %}
+{%- endmacro %}
+
+{#- The columns of a click that carts are made of; a quantity that is not told is one unit. -#}
+{% macro cart_click() -%}
+    event_id, visitor_id, customer_id, event_type, sku, coalesce(units, 1)::decimal(18, 3) as units, unit_price, order_id,
+    occurred_at, occurred_on
+{%- endmacro %}
+
+{#- The clicks of other days of the touched visitors; they are as they were. -#}
+{% macro note_cart_clicks() -%}
+    {% if by_changes() -%}
+    create or replace table touched.cart_clicks as
+    select {{ cart_click() }} from {{ this }}
+    where visitor_id in ({{ touched('visitors') }}) and occurred_on not in ({{ touched('event_dates') }})
+    {%- endif %}
+{%- endmacro %}
+
+{#- All clicks that make carts; where a build goes by changes, those of the touched visitors. -#}
+{% macro cart_clicks_of_touched_visitors() -%}
+    select {{ cart_click() }} from {{ ref('stg_events') }}
+    where {{ is_cart_event() }} and {{ is_touched('visitor_id', 'visitors') }} and {{ is_touched('occurred_on', 'event_dates') }}
+    {%- if by_changes() %}
+    union all
+    select * from touched.cart_clicks
+    {%- endif %}
+{%- endmacro %}
+
 {#- Visitors with touched clicks, a cart that time alone may end, or one that a later visit bought or buys no more. -#}
 {% macro note_cart_visitors() -%}
     {% if by_changes() -%}

@@ -23,7 +23,7 @@ DAYS, FIRST_DAY = 30, date(2025, 3, 10)
 
 
 class Nights:
-    """A simulated store whose deliveries come late, twice, shortened and out of order; each night builds on the last."""
+    """A simulated store with deliveries that are late, repeated, shortened, out of order; a night builds on the last."""
 
     def __init__(self, root: Path, seed: int) -> None:
         self.draw = random.Random(seed)
@@ -98,7 +98,10 @@ def differing_tables(one: Path, other: Path) -> dict[str, list[str]]:
     with duckdb.connect() as connection:
         connection.execute(f"attach '{one}' as one (read_only)")
         connection.execute(f"attach '{other}' as other (read_only)")
-        names = "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? and schema_name != 'touched'"
+        names = (
+            "select schema_name || '.' || table_name from duckdb_tables() "
+            "where database_name = ? and schema_name != 'touched'"
+        )
         tables = {name for (name,) in connection.execute(names, ["one"]).fetchall()}
         assert tables == {name for (name,) in connection.execute(names, ["other"]).fetchall()}
         assert len(tables) > 30
@@ -107,7 +110,8 @@ def differing_tables(one: Path, other: Path) -> dict[str, list[str]]:
             columns = ", ".join(name for (name, *_) in connection.execute(f"describe other.{table}").fetchall())
             a, b = (f"select {columns} from {side}.{table}" for side in ("one", "other"))
             rows = connection.execute(
-                f"(select 'one', * from ({a} except all {b}) limit 3) union all (select 'other', * from ({b} except all {a}) limit 3)"
+                f"(select 'one', * from ({a} except all {b}) limit 3) "
+                f"union all (select 'other', * from ({b} except all {a}) limit 3)"
             ).fetchall()
             if rows:
                 found[table] = [str(row) for row in rows]

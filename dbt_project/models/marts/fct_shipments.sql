@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', pre_hook="{{ delete_touched_parcels() }}") }}
 with days as (
 
     select
@@ -6,6 +7,7 @@ with days as (
         {{ business_day_of('promised_at') }} as promised_on,
         {{ business_day_of('delivered_at') }} as delivered_on
     from {{ ref('stg_shipments') }}
+    where {{ is_touched_parcel('delivered_at is null') }}
 
 )
 

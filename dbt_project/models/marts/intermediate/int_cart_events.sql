@@ -1,13 +1,23 @@
-{{ config(materialized='incremental', pre_hook="{{ delete_touched('visitor_id', 'visitors') }}") }}
+{{ config(
+    materialized='incremental',
+    pre_hook=["{{ note_cart_clicks() }}", "{{ delete_touched('visitor_id', 'visitors') }}"]
+) }}
 {%- set visitor = fast_hash(['visitor_id']) -%}
-with events as (
+with clicks as (
+
+    {{ cart_clicks_of_touched_visitors() }}
+
+),
+
+events as (
 
     select
+        event_id,
         visitor_id,
         customer_id,
         event_type,
         sku,
-        coalesce(units, 1)::decimal(18, 3) as units,
+        units,
         unit_price,
         order_id,
         occurred_at,
@@ -16,8 +26,7 @@ with events as (
         lag(occurred_at) over by_visitor as previous_at,
         lag(event_type) over by_visitor as previous_type,
         lag(order_id) over by_visitor as previous_order_id
-    from {{ ref('stg_events') }}
-    where {{ is_cart_event() }} and {{ is_touched('visitor_id', 'visitors') }}
+    from clicks
     window by_visitor as (
         partition by {{ visitor }}
         order by occurred_at, case when event_type = 'purchase' then 1 else 0 end, {{ fast_hash(['event_id']) }}
@@ -40,6 +49,7 @@ starts as (
 )
 
 select
+    event_id,
     visitor_id,
     count(*) filter (where is_start) over (
         partition by {{ visitor }} order by event_number rows unbounded preceding
