@@ -23,7 +23,7 @@ DAYS, FIRST_DAY = 30, date(2025, 3, 10)
 
 
 class Nights:
-    """A simulated store with deliveries that are late, repeated, shortened, out of order; a night builds on the last."""
+    """A simulated store whose deliveries are late, repeated, cut or out of order; a night builds on the last."""
 
     def __init__(self, root: Path, seed: int) -> None:
         self.draw = random.Random(seed)
