@@ -100,27 +100,29 @@ class Warehouse:
 
     def _build_models(self, parts: Sequence[Partition], recipe: str, log: Log) -> None:
         """Make anew what changed since the file was last built, or everything where that is not known to be right."""
-        held = Held.read(self.path)
-        is_base = held is not None and held.recipe == recipe and held.as_of <= self.as_of
-        found = changes(held, parts) if held and is_base else None
-        if found and found.count > _MOST_CHANGES:
-            found = None
+        stamps = raw_partitions.verified(self.home, parts)
         present = sorted({part.feed for part in parts})
-        command = ["build", "--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"]
+        found = self._changes(parts, recipe)
         if found:
             log(f"warehouse: dbt builds what {found.count:,} changed partitions of {len(parts):,} touch")
-        else:
-            command.append("--full-refresh")
-            log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")
-        stamps = raw_partitions.verified(self.home, parts)
-        if found:
             found.marked.write(self.path)
         else:
+            log(f"warehouse: dbt builds {len(parts):,} partitions of {len(present)} feeds")
             forget_held(self.path)
-        self.dbt(command, present, {}, found)
+            for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
+                path.unlink(missing_ok=True)
+        self.dbt(["build", "--exclude", EXPORT_MODELS, "--exclude-resource-type", "unit_test"], present, {}, found)
         raw_partitions.unchanged_since(self.home, parts, stamps)
         later = raw_partitions.known_later(self.home, parts, self.as_of)
         held_after(parts, later, recipe, self.as_of).write(self.path)
+
+    def _changes(self, parts: Sequence[Partition], recipe: str) -> Changes | None:
+        """What differs from what the file holds; None where it holds nothing of use, or little."""
+        held = Held.read(self.path)
+        if held is None or held.recipe != recipe or held.as_of > self.as_of:
+            return None
+        found = changes(held, parts)
+        return found if found.count <= _MOST_CHANGES else None
 
     def dbt(
         self,
