@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 from shop import NIGHTSHIFT
 
@@ -20,7 +21,7 @@ from pipelines import nights
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.settings import Settings
-from pipelines.simulate import simulate, sources_yml
+from pipelines.simulate import drops, faults, simulate, sources_yml
 from pipelines.simulate.arguments import Arguments
 
 OWNER = "nightshift test"
@@ -37,6 +38,9 @@ class Nights:
         (root / "sources.yml").write_text(sources_yml())
         self.settings = Settings.load(home=root)
         simulate(self.home.landing, root / "truth", Arguments(0.01, DAYS, seed, FIRST_DAY, dirty=0.02), lambda _: None)
+        injected = pd.read_parquet(root / "truth" / "injected.parquet")
+        for cut in injected[injected["kind"] == faults.FILE_CUT_SHORT].itertuples():
+            drops.path(self.home.landing, cut.feed, cut.ds, drops.TEXT).unlink()
         self.delivered = {path: path.read_bytes() for path in sorted(self.home.landing.glob("*/*.gz"))}
         self.as_of = FIRST_DAY + timedelta(days=BUILT_AT_FIRST - 1)
         self.withheld = [path for path in self.delivered if _day(path) > self.as_of]
