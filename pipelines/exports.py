@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from models.questions import NAMES, description
+from pipelines import scoring
 from pipelines.delivered_sql import identifier, literal
 from pipelines.home import Home, move_durably, write_atomically
 from pipelines.warehouse import Warehouse
@@ -34,9 +36,9 @@ class ExportTable:
 
 
 EXPORTS = {
-    "demand_forecast": ExportTable(
-        "demand_forecast", 1, ("as_of", "sku", "location_id", "forecast_date"), model="demand"
-    ),
+    export.name: ExportTable(export.name, export.version, export.key, model)
+    for model in NAMES
+    for export in description(model).exports
 }
 
 
@@ -112,6 +114,7 @@ def _manifest(warehouse: Warehouse, table: ExportTable, data: Path, late_feeds: 
         "snapshot": warehouse.built().snapshot,
         "model_versions": versions or [],
         "methods": methods or [],
+        "fallback_reason": scoring.fallback_reason(warehouse.home, table.model, warehouse.as_of),
         "completeness": "partial" if late_feeds else "complete",
         "late_feeds": late_feeds,
         "delta": _delta(warehouse.home, table, warehouse.as_of, read),
