@@ -74,7 +74,10 @@ def probe(model: str, matures_days: int, files: Mapping[str, bytes], seconds: fl
         command = [sys.executable, "-m", "pipelines.probed_model", model, str(matures_days), folder]
         root = Path(__file__).parent.parent
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, cwd=root)
+            # A reader that chokes quotes what it has read.
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False, cwd=root
+            )
         except subprocess.TimeoutExpired:
             raise NightshiftError(f"loading it took longer than {seconds:g} s") from None
     if done.returncode != 0:

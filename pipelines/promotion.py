@@ -22,8 +22,8 @@ def promote(settings: Settings, model: str, number: str, because: str, log: Log)
     """Make a registered version champion, whatever the gate said of it; it has to be whole and loadable.
 
     `number` is the registered version or the beginning of a `model_version`. Going back to an earlier champion
-    strikes out those after it, also as fallbacks. Raises `UsageError` when there is no such version, or it is
-    champion already.
+    strikes out those after it, also as fallbacks. Nothing is decided when it is champion already. Raises `UsageError`
+    when there is no such version.
     """
     from models.questions import description
     from pipelines.registry import Registry
@@ -45,12 +45,13 @@ def promote(settings: Settings, model: str, number: str, because: str, log: Log)
     model_files.load(model, matures, files, version.model_version)
     with decisions.deciding(home, model):
         champions = decisions.champions_of(home, model)
-        if champions and champions[0].registered_version == version.registered_version:
-            raise UsageError(f"{version.name} of {model} is champion already")
-        figures = registry.figures(version)
-        decisions.decide(home, Decision(PROMOTION, _person(), version, because.strip(), figures))
-    registry.follow(version, {**vars(version), "kind": PROMOTION, "decided_by": _person(), "reason": because.strip()})
-    log(f"{model}: {version.name} is champion; {because.strip()}")
+        is_champion = bool(champions) and champions[0].registered_version == version.registered_version
+        if not is_champion:
+            figures = registry.figures(version)
+            decisions.decide(home, Decision(PROMOTION, _person(), version, because.strip(), figures))
+        # Also where it is champion already: an earlier promotion may have been killed before MLflow followed.
+        registry.follow(version, list(decisions.events(home, model))[-1])
+    log(f"{model}: {version.name} is champion{' already; nothing was decided' if is_champion else ''}")
     return version
 
 

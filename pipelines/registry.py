@@ -78,7 +78,7 @@ class Registry:
     def numbered(self, number: str) -> ModelVersion | None:
         """The version with this number, or whose `model_version` begins so."""
         found = self.client.search_model_versions(f"name = '{self.model}'")
-        exact = [version for version in found if version.version == number]
+        exact = [version for version in found if str(version.version) == number]
         alike = [version for version in found if version.tags.get("model_version", "").startswith(number)]
         return max(exact or alike, key=lambda version: int(version.version), default=None)
 
