@@ -61,11 +61,15 @@ class Fallback:
 
 @dataclass(frozen=True)
 class Export:
-    """One promise to ops systems: its major version and its key."""
+    """One promise to ops systems: its major version and its key.
+
+    `not_compared` are columns besides the lineage that differ every night for the same key.
+    """
 
     name: str
     version: int
     key: tuple[str, ...]
+    not_compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,18 @@ from typing import Any
 
 from filelock import FileLock
 
+from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError
 from pipelines.home import Home, write_atomically
 from pipelines.ledger import canonical_json, fingerprint
 
+_COLUMNS = {
+    "decided_at": "TIMESTAMP",
+    **dict.fromkeys(("model", "kind", "decided_by", "method", "model_version"), "VARCHAR"),
+    **dict.fromkeys(("previous_model_version", "registered_version", "snapshot_hash", "reason"), "VARCHAR"),
+    "as_of": "DATE",
+    "figures": "VARCHAR",
+}
 PROMOTION, REFUSAL = "promotion", "refusal"
 
 
@@ -119,3 +127,12 @@ def known_by(champions: list[Version], as_of: date) -> list[Version]:
 
 def version_of(event: Mapping[str, Any]) -> Version:
     return Version(**{name: event[name] for name in Version.__dataclass_fields__})
+
+
+def relation(home: Home) -> str:
+    """The decisions as a table of SQL."""
+    if not any(home.decisions.glob("*.json")):
+        empty = ", ".join(f"NULL::{kind} as {identifier(name)}" for name, kind in _COLUMNS.items())
+        return f"(select {empty} where false)"
+    columns = ", ".join(f"{identifier(name)}: {literal(kind)}" for name, kind in _COLUMNS.items())
+    return f"read_json({literal(str(home.decisions / '*.json'))}, columns = {{{columns}}})"

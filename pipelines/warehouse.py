@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import audience, ledger, orphans, published
+from pipelines import audience, decisions, ledger, orphans, published
 from pipelines.audience import LeftOut
 from pipelines.delivered_sql import identifier, literal
 from pipelines.errors import NightshiftError
@@ -106,6 +106,7 @@ class Warehouse:
             "horizon_days": self.settings.horizon_days,
             "raw": {feed: self._raw_relation(FEEDS[feed], feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
+            "decisions": decisions.relation(self.home),
         }
         self._run_dbt(command, variables, self.home.root / "dbt" / "target")
 
@@ -115,6 +116,7 @@ class Warehouse:
             "feeds": list(FEEDS),
             "raw": {feed: f"raw.{feed}" for feed in FEEDS},
             "predictions": {model: f"predictions.{model}" for model in models},
+            "decisions": "decisions.model_decisions",
         }
         target = self.home.root / "dbt" / "docs"
         self._run_dbt(["docs", "generate", "--static"], variables, target)

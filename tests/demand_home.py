@@ -55,6 +55,36 @@ def noisy(days: int, skus: int = 3) -> pd.DataFrame:
     return frame.assign(units=np.random.default_rng(days).poisson(2, len(frame)).astype(float))
 
 
+def features_of(units: np.ndarray) -> pd.DataFrame:
+    """`feat_sku_day` for units of shape (SKU, day), every day observed."""
+    skus, days = units.shape
+    padded = np.concatenate([np.zeros((skus, 91)), units], axis=1).cumsum(axis=1)
+    zero = np.zeros((skus, 1))
+    total = np.concatenate([zero, padded], axis=1)
+    sold = np.concatenate([zero, np.concatenate([np.zeros((skus, 91)), units > 0], axis=1).cumsum(axis=1)], axis=1)
+    day = np.arange(days)
+    end = day + 92
+    columns: dict[str, np.ndarray] = {}
+    for size in (7, 28, 91):
+        columns[f"units_{size}d"] = total[:, end] - total[:, end - size]
+        columns[f"observed_days_{size}d"] = np.tile(np.minimum(day + 1, size), (skus, 1))
+        if size > 7:
+            columns[f"sale_days_{size}d"] = sold[:, end] - sold[:, end - size]
+    weekly = np.zeros_like(units)
+    for back in range(8):
+        weekly[:, 7 * back :] += units[:, : days - 7 * back]
+    columns["same_weekday_units_8w"] = weekly
+    columns["same_weekday_days_8w"] = np.tile(np.minimum(day // 7 + 1, 8), (skus, 1))
+    last = np.maximum.accumulate(np.where(units > 0, day, -1), axis=1)
+    columns["days_since_sale"] = np.where(last >= 0, day - last, np.nan)
+    columns["units"] = units
+    columns["age_days"] = np.tile(day, (skus, 1))
+    frame = pd.DataFrame({name: values.reshape(-1) for name, values in columns.items()})
+    frame["sku"] = np.repeat([f"s{n:03d}" for n in range(skus)], days)
+    frame["sold_on"] = np.tile(pd.date_range(FIRST, periods=days).date, skus)
+    return frame.assign(location_id="main", is_observed=True, unit_price=5.0, category_1="c", category_2="d", brand="b")
+
+
 def snapshot(home: Home, frame: pd.DataFrame) -> str:
     """Put a frame where a build would, and return the snapshot's name."""
     folder = home.snapshots / "written"

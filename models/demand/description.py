@@ -26,7 +26,7 @@ DESCRIPTION = Description(
     slices=("volume", "category", "days_ahead"),
     claims=("p10", "p50", "p90"),
     fallback=Fallback("weekday_mean", max_age_days=90),
-    exports=(Export("demand_forecast", 1, ("as_of", "sku", "location_id", "forecast_date")),),
+    exports=(Export("demand_forecast", 1, ("as_of", "sku", "location_id", "forecast_date"), ("horizon_days",)),),
     key=("sku", "location_id", "forecast_date", "horizon_days"),
     outputs=("units_mean", "units_p10", "units_p50", "units_p90"),
     limits=(
