@@ -2,8 +2,8 @@
 # Training
 
 Once a week: builds the feature snapshot of a business day and trains every model on what was known by then,
-one mapped task a model. A candidate becomes `champion` in MLflow only if it beats the baseline on the newest
-closed window; the night scores with whatever holds that alias.
+one mapped task a model. A challenger becomes champion only if it is better than champion and baselines on the newest
+closed windows beyond noise; the night scores with the champion.
 
 - **The data home** is owned by the run only while it builds; models read nothing but the snapshot, so that a
   night may start while they train. If a night is under way, `build` fails and names it: clear it afterwards.
@@ -14,8 +14,7 @@ closed window; the night scores with whatever holds that alias.
 from airflow.sdk import dag, task
 
 from dags import support
-
-MODELS = ["demand"]
+from models.questions import NAMES
 
 
 @dag(
@@ -38,7 +37,7 @@ def training() -> None:
 
     # Short, because it waits on the pool's only slot, which the night that holds the home may need to go on.
     build = support.step("build", lock_wait_seconds=30, pool=support.WAREHOUSE_POOL, outlets=[support.SNAPSHOT])
-    build >> [support.release(), train.expand(model=MODELS)]
+    build >> [support.release(), train.expand(model=list(NAMES))]
 
 
 training()

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from models.questions import NAMES
 from pipelines import nights, status
+from pipelines.cli_models import backtest, promote, reproduce
 from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_personal import erase, rotate_key
 from pipelines.cli_quarantine import quarantine
@@ -21,7 +23,7 @@ from pipelines.feeds import FEEDS
 from pipelines.home import COMMAND_OWNER, Home
 from pipelines.settings import Settings
 
-models_argument = click.argument("models", nargs=-1, type=click.Choice(nights.MODELS))
+models_argument = click.argument("models", nargs=-1, type=click.Choice(NAMES))
 
 
 def _owner() -> str:
@@ -146,7 +148,7 @@ def build(settings: Settings, as_of: date | None) -> None:
 @as_of_option
 @home_options
 def train(settings: Settings, models: tuple[str, ...], as_of: date | None) -> None:
-    """Train on the snapshot of a day's build; the better of model and baselines becomes champion."""
+    """Train on the snapshot of a day's build; a challenger that passes the gate becomes champion."""
     for report in nights.train(settings, as_of or nights.last_complete_day(settings), models or None, log):
         click.echo(f"{report.model}: {report.message}")
     click.echo(f"look at it with: mlflow ui --backend-store-uri {settings.mlflow_tracking_uri}")
@@ -157,8 +159,8 @@ def train(settings: Settings, models: tuple[str, ...], as_of: date | None) -> No
 @home_options
 def score(settings: Settings, as_of: date | None) -> None:
     """Score with the champion, check the predictions, write them."""
-    report = _step(settings, as_of, nights.score)
-    click.echo(f"predictions: {report.path}")
+    for report in _step(settings, as_of, nights.score):
+        click.echo(f"predictions: {report.path}")
 
 
 @cli.command()
@@ -223,6 +225,9 @@ def show_status(settings: Settings) -> None:
     click.echo(status.report(settings))
 
 
+cli.add_command(backtest)
+cli.add_command(promote)
+cli.add_command(reproduce)
 cli.add_command(sources)
 cli.add_command(sql)
 cli.add_command(rotate_key)

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from models.questions import NAMES, description
+from pipelines import scoring
 from pipelines.delivered_sql import identifier, literal
 from pipelines.home import Home, move_durably, write_atomically
 from pipelines.warehouse import Warehouse
@@ -31,12 +33,13 @@ class ExportTable:
     version: int
     key: tuple[str, ...]
     model: str
+    not_compared: tuple[str, ...]
 
 
 EXPORTS = {
-    "demand_forecast": ExportTable(
-        "demand_forecast", 1, ("as_of", "sku", "location_id", "forecast_date"), model="demand"
-    ),
+    export.name: ExportTable(export.name, export.version, export.key, model, export.not_compared)
+    for model in NAMES
+    for export in description(model).exports
 }
 
 
@@ -112,6 +115,7 @@ def _manifest(warehouse: Warehouse, table: ExportTable, data: Path, late_feeds: 
         "snapshot": warehouse.built().snapshot,
         "model_versions": versions or [],
         "methods": methods or [],
+        "fallback_reason": scoring.fallback_reason(warehouse.home, table.model, warehouse.as_of),
         "completeness": "partial" if late_feeds else "complete",
         "late_feeds": late_feeds,
         "delta": _delta(warehouse.home, table, warehouse.as_of, read),
@@ -127,7 +131,7 @@ def _erasures(manifest_file: Path) -> dict[str, Any]:
 def _delta(home: Home, table: ExportTable, as_of: date, read: str) -> dict[str, Any]:
     """Keys inserted, updated and deleted against the newest earlier day's export; `as_of` is no part of the key.
 
-    `horizon_days` and the lineage differ every night for the same day and are not compared.
+    The lineage differs every night for the same key and is not compared.
     """
     previous = _previous(home, table, as_of)
     if previous is None:
@@ -135,7 +139,7 @@ def _delta(home: Home, table: ExportTable, as_of: date, read: str) -> dict[str, 
         return {"against": None, "inserted": row[0] if row else 0, "updated": 0, "deleted": 0}
     before_day, before = previous
     keys = ", ".join(identifier(name) for name in table.key if name != "as_of")
-    lineage = ", ".join(identifier(name) for name in ("as_of", "horizon_days", *LINEAGE))
+    lineage = ", ".join(identifier(name) for name in ("as_of", *table.not_compared, *LINEAGE))
     rows = duckdb.execute(
         f"""
         with now as (select columns(* exclude ({lineage})) from {read}),

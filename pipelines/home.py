@@ -24,6 +24,7 @@ _FOLDERS = (
     "ledger",
     "decisions",
     "snapshots",
+    "backtests",
     "predictions",
     "published",
     "exports",
@@ -138,6 +139,10 @@ class Home:
     @property
     def snapshots(self) -> Path:
         return self.root / "snapshots"
+
+    @property
+    def backtests(self) -> Path:
+        return self.root / "backtests"
 
     @property
     def predictions(self) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines import ledger
 from pipelines.errors import NightshiftError
@@ -11,30 +12,60 @@ from pipelines.home import Home
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from models.demand.panel import Panel
+    from models.description import Description, Question
 
 
-def demand_panel(settings: Settings, as_of: date, snapshot: str) -> Panel:
-    """`feat_sku_day` of a snapshot; raises `NightshiftError` unless it holds a gap-free history up to `as_of`."""
-    import pandas as pd
+@dataclass(frozen=True)
+class Inputs:
+    """A model's question with its history up to `as_of`; its labels are known after `matures_days`."""
 
-    from models.demand.panel import COLUMNS, Panel
+    description: Description
+    question: Question
+    history: Any
+    as_of: date
+    snapshot: str
+    matures_days: int
 
-    path = Home(settings.home).snapshots / snapshot / "feat_sku_day.parquet"
+
+def matures_days(settings: Settings, description: Description) -> int:
+    """Days after a decision until its label is known."""
+    after = description.matures_after
+    return int(getattr(settings, after)) if isinstance(after, str) else after
+
+
+def model_inputs(settings: Settings, name: str, as_of: date, snapshot: str, matures: int | None = None) -> Inputs:
+    """A model's feature tables; raises `NightshiftError` unless the snapshot is whole and ends on `as_of`.
+
+    `matures` stands for the label's maturity that the settings say.
+    """
+    from models import questions
+
+    description = questions.description(name)
+    matures = matures or matures_days(settings, description)
+    question = questions.question(name, matures)
+    folder = Home(settings.home).snapshots / snapshot
     # A flipped bit in Parquet reads as another number, without an error.
-    if not path.exists() or ledger.folder_fingerprint(path.parent) != snapshot:
+    if not folder.is_dir() or ledger.folder_fingerprint(folder) != snapshot:
         raise NightshiftError(
             f"snapshot {snapshot} is missing or damaged; make it with: nightshift build --as-of {as_of}"
         )
     try:
-        # Arrow types turn DECIMAL into float64 in one step; the default would make a Python object of each cell.
-        frame = pd.read_parquet(path, columns=list(COLUMNS), dtype_backend="pyarrow")
-        panel = Panel.from_frame(frame)
+        history = question.read({table: _read(folder, table) for table in description.tables})
     except ValueError as error:
         raise NightshiftError(f"snapshot {snapshot}: {error}; build it again") from error
-    if frame.empty:
+    days = question.days(history)
+    if days is None:
         raise NightshiftError(f"snapshot {snapshot} holds no sales history; load orders, order_lines and products")
-    last = panel.frame["sold_on"].max()
-    if pd.Timestamp(last).date() != as_of:
-        raise NightshiftError(f"snapshot {snapshot} ends on {last:%Y-%m-%d}, not on {as_of}; build that day first")
-    return panel
+    if days[1] != as_of:
+        raise NightshiftError(f"snapshot {snapshot} ends on {days[1]}, not on {as_of}; build that day first")
+    return Inputs(description, question, history, as_of, snapshot, matures)
+
+
+def _read(folder: Any, table: str) -> Any:
+    import pandas as pd
+
+    path = folder / f"{table}.parquet"
+    if not path.exists():
+        raise ValueError(f"it has no {table}")
+    # Arrow types turn DECIMAL into float64 in one step; the default would make a Python object of each cell.
+    return pd.read_parquet(path, dtype_backend="pyarrow")

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines import data_docs, dbt_docs, exports, ledger, published, quality, rewriting
+from models.questions import NAMES
+from pipelines import backtest_report, data_docs, dbt_docs, exports, ledger, model_card, published, quality, rewriting
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
 from pipelines import training as training_step
+from pipelines.backtest_report import BacktestReport
 from pipelines.currency_report import unconverted_money
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Log = Callable[[str], None]
-MODELS = ("demand",)
 
 # What a night can do, and the feeds without which it cannot.
 CAPABILITIES = {
@@ -94,16 +95,29 @@ def train(
     return training_step.train(settings, as_of, snapshot, models, log)
 
 
-def score(settings: Settings, as_of: date, owner: str, log: Log = print) -> scoring_step.ScoreReport:
-    """Score a day's snapshot with the champion and write the predictions, once their check has passed."""
+def backtest(settings: Settings, model: str, as_of: date, origins: int | None, log: Log = print) -> BacktestReport:
+    """Judge a model at rolling origins on the snapshot of a day's build; needs no hold on the home."""
+    home = Home.open(settings.home)
+    return backtest_report.report(settings, model, as_of, _snapshot(home, as_of), origins, log)
+
+
+def score(
+    settings: Settings, as_of: date, owner: str, log: Log = print, models: Sequence[str] | None = None
+) -> list[scoring_step.ScoreReport]:
+    """Score a day's snapshot with each champion and write the predictions, once their check has passed."""
     with _step(settings, "score", as_of, owner) as home:
         store = load_sources(settings.sources_file).store
         state = Warehouse(home, settings, store, as_of).built()
 
-        def check(predictions: pd.DataFrame) -> None:
-            quality.check(home, "predictions_demand", predictions, f"the demand predictions as of {as_of}")
+        def scored(model: str) -> scoring_step.ScoreReport:
+            def check(predictions: pd.DataFrame) -> None:
+                if quality.has_suite(f"predictions_{model}"):
+                    where = f"the {model} predictions as of {as_of}"
+                    quality.check(home, f"predictions_{model}", predictions, where)
 
-        return scoring_step.score(settings, as_of, state.snapshot, state.inputs, check=check, log=log)
+            return scoring_step.score(settings, model, as_of, state.snapshot, state.inputs, check=check, log=log)
+
+        return [scored(model) for model in models or NAMES]
 
 
 def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> list[exports.ExportReport]:
@@ -113,8 +127,8 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
         warehouse = Warehouse(home, settings, sources.store, as_of)
         warehouse.built()
         predictions = {}
-        for model in MODELS:
-            path = home.predictions / model / f"as_of={as_of}" / "data.parquet"
+        for model in NAMES:
+            path = scoring_step.predictions_file(home, model, as_of)
             if not path.exists():
                 raise NightshiftError(f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}")
             predictions[model] = path
@@ -132,6 +146,8 @@ def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> No
     with _step(settings, "publish", as_of, owner) as home:
         _publish_warehouse(home, settings, as_of, log)
         data_docs.publish(home, log)
+        for model in NAMES:
+            model_card.publish(home, model, log)
 
 
 def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) -> None:
@@ -158,7 +174,7 @@ def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) ->
         published.forget_with_customers(home)
     published.prune(home, settings.keep_published)
     if is_newest:
-        dbt_docs.publish(warehouse, MODELS, log)
+        dbt_docs.publish(warehouse, NAMES, log)
 
 
 def _published_fingerprint(home: Home, as_of: date) -> str | None:

@@ -62,6 +62,10 @@ def validate(
     return outcome
 
 
+def has_suite(suite_name: str) -> bool:
+    return (SUITES / f"{suite_name}.json").exists()
+
+
 def read_suite(suite_name: str) -> dict[str, Any]:
     """A suite as it is written in `expectations/`."""
     suite: dict[str, Any] = json.loads((SUITES / f"{suite_name}.json").read_text())

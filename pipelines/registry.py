@@ -1,4 +1,4 @@
-"""The MLflow side: runs, registered versions, the alias `champion`, and the decision that set it.
+"""The MLflow side: runs, registered versions, and the alias `champion`, which follows the decisions.
 
 A version carries as tags what it takes to trust and to find it: the SHA-256 of each file, the hash of what
 predicts, the snapshot, and the fingerprint of everything its training depended on.
@@ -6,21 +6,20 @@ predicts, the snapshot, and the fingerprint of everything its training depended 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from pipelines import model_files
+from pipelines.decisions import Version
 from pipelines.errors import NightshiftError
-from pipelines.home import Home, write_atomically
-from pipelines.ledger import canonical_json, fingerprint
+from pipelines.home import Home
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,22 +28,26 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 _SHA256_TAG = "sha256."
-_PROMOTED_TAG = "promoted"
+SERVED_BY = Path(__file__).parent / "served_model.py"
 _SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One training's result, as the registry is to keep it."""
+    """One training's result, as the registry is to keep it.
+
+    `files` are what predicts; `documents` lie beside them for people. `matures_days` is what the model is served with.
+    """
 
     files: Mapping[str, bytes]
+    documents: Mapping[str, bytes]
     tags: Mapping[str, str]
     parameters: Mapping[str, Any]
     metrics: Mapping[str, float]
-    served_by: Path
     input_example: pd.DataFrame
     output_example: pd.DataFrame
     requirements: tuple[str, ...]
+    matures_days: int
 
 
 class Registry:
@@ -72,48 +75,67 @@ class Registry:
         found = self.client.search_model_versions(" and ".join(wanted))
         return max(found, key=lambda version: int(version.version), default=None)
 
-    def champion(self, as_of: date | None = None) -> ModelVersion | None:
-        """The version under the alias; for an `as_of` before its training, the newest promoted by then.
+    def numbered(self, number: str) -> ModelVersion | None:
+        """The version with this number, or whose `model_version` begins so."""
+        found = self.client.search_model_versions(f"name = '{self.model}'")
+        exact = [version for version in found if str(version.version) == number]
+        alike = [version for version in found if version.tags.get("model_version", "").startswith(number)]
+        return max(exact or alike, key=lambda version: int(version.version), default=None)
 
-        A version trained on later days has seen what it would forecast.
-        """
-        current = self._under_alias()
-        if as_of is None or (current and current.tags["as_of"] <= str(as_of)):
-            return current
-        promoted = self.client.search_model_versions(f"name = '{self.model}' and tag.{_PROMOTED_TAG} = 'true'")
-        known = [version for version in promoted if version.tags["as_of"] <= str(as_of)]
-        return max(known, key=lambda version: (version.tags["as_of"], int(version.version)), default=None)
+    def of_run(self, run_id: str) -> ModelVersion | None:
+        """The version that a run registered."""
+        found = [each for each in self.client.search_model_versions(f"name = '{self.model}'") if each.run_id == run_id]
+        return found[0] if found else None
 
-    def verified_files(self, version: ModelVersion) -> dict[str, bytes]:
-        """The version's files as bytes; raises `NightshiftError` unless each has the SHA-256 it was registered with."""
-        import mlflow
+    def figures(self, version: Version) -> dict[str, float]:
+        """The metrics of a version's run."""
+        return dict(self.client.get_run(version.run_id).data.metrics)
 
-        expected = {
-            name.removeprefix(_SHA256_TAG): value
-            for name, value in version.tags.items()
-            if name.startswith(_SHA256_TAG)
-        }
-        source = self.client.get_model_version_download_uri(self.model, version.version)
-        files = {}
-        for name, digest in expected.items():
-            path = mlflow.artifacts.download_artifacts(artifact_uri=f"{source}/artifacts/{name}")
-            files[name] = Path(path).read_bytes()
-            if hashlib.sha256(files[name]).hexdigest() != digest:
-                raise NightshiftError(f"version {version.version}: {name} is not the file that was registered")
-        return files
+    def tag_files(self, version: Version) -> None:
+        """Put the SHA-256 of a version's files on record."""
+        for name, digest in version.sha256.items():
+            self.client.set_model_version_tag(self.model, version.registered_version, f"{_SHA256_TAG}{name}", digest)
+
+    def described(self, version: ModelVersion) -> Version:
+        """The version as decisions name it; raises `NightshiftError` when its files lie outside the home."""
+        source = self.client.get_model_version_download_uri(self.model, version.version).removeprefix("file://")
+        folder = Path(source) / "artifacts"
+        try:
+            inside = folder.resolve().relative_to(self.home.root.resolve())
+        except ValueError:
+            raise NightshiftError(f"version {version.version}: {folder} is outside {self.home.root}") from None
+        tags = version.tags
+        return Version(
+            model=self.model,
+            registered_version=str(version.version),
+            model_version=tags.get("model_version", ""),
+            method=tags.get("method", ""),
+            as_of=tags.get("as_of", ""),
+            snapshot_hash=tags.get("snapshot_hash", ""),
+            recipe=tags.get("recipe", ""),
+            folder=str(inside),
+            sha256={
+                name.removeprefix(_SHA256_TAG): digest
+                for name, digest in sorted(tags.items())
+                if name.startswith(_SHA256_TAG)
+            },
+            run_id=str(version.run_id),
+        )
 
     def register(self, trained: Trained) -> ModelVersion:
         """Log one run with its model and register it as a new version."""
         import mlflow
         from mlflow.models import infer_signature
 
+        digests = model_files.digests(trained.files)
         with tempfile.TemporaryDirectory() as folder:
             # MLflow copies a file with its mode, and a file of the source tree is open to others.
-            served_by = Path(folder) / trained.served_by.name
-            served_by.write_bytes(trained.served_by.read_bytes())
-            artifacts = {name: Path(folder) / name for name in trained.files}
+            served_by = Path(folder) / SERVED_BY.name
+            served_by.write_bytes(SERVED_BY.read_bytes())
+            contents = {**trained.files, **trained.documents}
+            artifacts = {name: Path(folder) / name for name in contents}
             for name, path in artifacts.items():
-                path.write_bytes(trained.files[name])
+                path.write_bytes(contents[name])
             with mlflow.start_run(experiment_id=self._experiment()):
                 mlflow.set_tags(dict(trained.tags))
                 mlflow.log_params(dict(trained.parameters))
@@ -122,49 +144,30 @@ class Registry:
                     name="model",
                     python_model=str(served_by),
                     artifacts={name: str(path) for name, path in artifacts.items()},
+                    model_config={"model": self.model, "matures_days": trained.matures_days, "sha256": digests},
                     signature=infer_signature(trained.input_example, trained.output_example),
                     input_example=trained.input_example,
                     pip_requirements=list(trained.requirements),
                 )
-        digests = {
-            f"{_SHA256_TAG}{name}": hashlib.sha256(content).hexdigest() for name, content in trained.files.items()
-        }
-        registered = mlflow.register_model(
-            logged.model_uri, self.model, tags={**trained.tags, **digests}, await_registration_for=None
-        )
+        tags = {**trained.tags, **{f"{_SHA256_TAG}{name}": digest for name, digest in digests.items()}}
+        registered = mlflow.register_model(logged.model_uri, self.model, tags=tags, await_registration_for=None)
         return self.client.get_model_version(self.model, registered.version)
 
-    def is_promoted(self, version: ModelVersion) -> bool:
-        return version.tags.get(_PROMOTED_TAG) == "true"
+    def follow(self, champion: Version | None, decided: Mapping[str, Any] | None) -> None:
+        """Bring alias and tags in line with the decisions; safe to repeat after a crash at any point."""
+        if decided:
+            for name in ("kind", "decided_by", "reason"):
+                self.client.set_model_version_tag(
+                    self.model, decided["registered_version"], f"decision.{name}", decided[name]
+                )
+        if champion and champion.registered_version != self._under_alias():
+            self.client.set_registered_model_alias(self.model, CHAMPION, champion.registered_version)
 
-    def promote(self, version: ModelVersion, metrics: Mapping[str, float], reason: str) -> None:
-        """Give `version` the alias and record the decision; safe to repeat after a crash at any point."""
-        previous = self.champion()
-        content = {
-            "kind": "promotion",
-            "model": self.model,
-            "as_of": version.tags["as_of"],
-            "registered_version": version.version,
-            "model_version": version.tags["model_version"],
-            "method": version.tags["method"],
-            "snapshot_hash": version.tags["snapshot_hash"],
-            "metrics": dict(metrics),
-            "reason": reason,
-        }
-        name = fingerprint(content)[:12]
-        if not list(self.home.decisions.glob(f"*-{name}.json")):
-            now = datetime.now(UTC)
-            replaced = previous.tags["model_version"] if previous else None
-            event = {"decided_at": now.isoformat(), **content, "previous_model_version": replaced}
-            write_atomically(self.home.decisions / f"{now:%Y%m%dT%H%M%S%f}-{name}.json", canonical_json(event))
-        self.client.set_registered_model_alias(self.model, CHAMPION, version.version)
-        self.client.set_model_version_tag(self.model, version.version, _PROMOTED_TAG, "true")
-
-    def _under_alias(self) -> ModelVersion | None:
+    def _under_alias(self) -> str | None:
         from mlflow.exceptions import MlflowException
 
         try:
-            return self.client.get_model_version_by_alias(self.model, CHAMPION)
+            return str(self.client.get_model_version_by_alias(self.model, CHAMPION).version)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None

@@ -1,50 +1,43 @@
-"""From the champion to predictions: load it by alias, prove its files, forecast, check, write.
+"""From the champion to predictions: prove its files, predict, check, write.
 
-A night never goes without a forecast and never trusts a doubtful model: whatever keeps the champion from speaking,
-the baseline speaks instead, under its own name.
+A night never goes without predictions and never trusts a doubtful model: where the champion cannot speak, the last
+good one before it does, else the baseline. Who spoke and why stands in the predictions and beside them.
 """
 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pipelines import decisions, model_files
+from pipelines.decisions import Version
 from pipelines.errors import NightshiftError
 from pipelines.home import Home, write_atomically
-from pipelines.ledger import fingerprint
-from pipelines.model_inputs import demand_panel
+from pipelines.ledger import canonical_json, fingerprint
+from pipelines.model_inputs import Inputs, model_inputs
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from models.demand.model import DemandModel
-    from models.demand.panel import Panel
+    from models.description import Model
 
-DEMAND = "demand"
-COLUMNS = (
-    "sku",
-    "location_id",
-    "forecast_date",
-    "horizon_days",
-    "units_mean",
-    "units_p10",
-    "units_p50",
-    "units_p90",
-    "method",
-    "model_version",
-    "run_id",
-)
+FALLBACK = "fallback_"
+LINEAGE = ("method", "model_version", "run_id")
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """What was written, and who spoke; `message` says why where that is not the champion."""
+    """What was written, and who spoke; `message` says why where that is not the champion.
+
+    The method of a fallback begins with `fallback_`.
+    """
 
     model: str
     method: str
@@ -59,32 +52,38 @@ class ScoreReport:
 
 def score(
     settings: Settings,
+    model: str,
     as_of: date,
     snapshot: str,
     run_id_inputs: str,
     check: Callable[[pd.DataFrame], None],
     log: Log = print,
 ) -> ScoreReport:
-    """Forecast days 1..horizon after `as_of` and write them once `check` has passed.
+    """Predict as of a day and write the predictions once `check` has passed.
 
     `run_id_inputs` names what the build was made of. The same inputs and model give the same bytes. Raises what
     `check` raises, and `NightshiftError` for a snapshot that cannot be scored; nothing is written then.
     """
-    panel = demand_panel(settings, as_of, snapshot)
-    model, why_not = _speaker(settings, as_of, panel)
-    run = fingerprint([run_id_inputs, snapshot, model.version, settings.horizon_days])[:10]
-    predictions = _predictions(model, panel, settings.horizon_days, f"{as_of:%Y%m%d}-{run}")
+    inputs = model_inputs(settings, model, as_of, snapshot)
+    speaker, why_not = _speaker(Home(settings.home), inputs, settings.seed)
+    method = f"{FALLBACK}{speaker.method}" if why_not else speaker.method
+    run = fingerprint([run_id_inputs, snapshot, speaker.version, inputs.matures_days])[:10]
+    run_id = f"{as_of:%Y%m%d}-{run}"
+    predictions = inputs.question.score(speaker, inputs.history)
+    predictions = predictions[[*inputs.description.key, *inputs.description.outputs]]
+    predictions = predictions.assign(method=method, model_version=speaker.version, run_id=run_id)
     check(predictions)
-    path = Home(settings.home).predictions / DEMAND / f"as_of={as_of}" / "data.parquet"
+    path = predictions_file(Home(settings.home), model, as_of)
     write_atomically(path, _parquet(predictions))
-    message = f"{len(predictions):,} forecasts by {model.method} {model.version}"
-    message += f", a fallback: {why_not}" if why_not else ""
-    log(f"{DEMAND}: {message}")
+    write_atomically(_speaker_file(path), canonical_json({"method": method, "fallback_reason": why_not}))
+    message = f"{len(predictions):,} predictions by {method} {speaker.version}"
+    message += f"; {why_not}" if why_not else ""
+    log(f"{model}: {message}")
     return ScoreReport(
-        model=DEMAND,
-        method=model.method,
-        model_version=model.version,
-        run_id=f"{as_of:%Y%m%d}-{run}",
+        model=model,
+        method=method,
+        model_version=speaker.version,
+        run_id=run_id,
         rows=len(predictions),
         path=path,
         is_fallback=bool(why_not),
@@ -93,40 +92,53 @@ def score(
     )
 
 
-def _speaker(settings: Settings, as_of: date, panel: Panel) -> tuple[DemandModel, str]:
-    """The champion, or the baseline and the reason why the champion does not speak."""
-    from models.demand.development import baseline_model
-
-    try:
-        return _champion(settings, as_of), ""
-    except Exception as error:  # Whatever is wrong with MLflow or the model, the night goes on and says so.
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        return baseline_model(panel, as_of, settings.horizon_days), reason
+def predictions_file(home: Home, model: str, as_of: date) -> Path:
+    return home.predictions / model / f"as_of={as_of}" / "data.parquet"
 
 
-def _champion(settings: Settings, as_of: date) -> DemandModel:
-    from models.demand.model import DemandModel
-    from pipelines.registry import Registry, has_database
-
-    if not has_database(settings):
-        raise NightshiftError("no model was trained yet")
-    registry = Registry(settings, DEMAND)
-    version = registry.champion(as_of)
-    if version is None:
-        raise NightshiftError(f"no model was champion as of {as_of}")
-    model = DemandModel.from_files(registry.verified_files(version))
-    if model.version != version.tags["model_version"]:
-        raise NightshiftError(f"version {version.version} is not the model it was registered as")
-    return model
+def fallback_reason(home: Home, model: str, as_of: date) -> str:
+    """Why another than the champion spoke; empty when the champion did."""
+    path = _speaker_file(predictions_file(home, model, as_of))
+    content: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    return str(content.get("fallback_reason", ""))
 
 
-def _predictions(model: DemandModel, panel: Panel, horizon_days: int, run_id: str) -> pd.DataFrame:
-    from models.demand.model import forecast
+def _speaker(home: Home, inputs: Inputs, seed: int) -> tuple[Model, str]:
+    """The champion as of the day, or who speaks for it and why."""
+    from models.description import Recipe
+    from models.rolling import Rolling
 
-    predictions = forecast(model, panel, horizon_days)
-    predictions["forecast_date"] = predictions["forecast_date"].dt.date
-    predictions["horizon_days"] = predictions["horizon_days"].astype("int32")
-    return predictions.assign(method=model.method, model_version=model.version, run_id=run_id)[list(COLUMNS)]
+    description, reasons = inputs.description, list[str]()
+    known = decisions.known_by(decisions.champions_of(home, description.name), inputs.as_of)
+    for version in known:
+        try:
+            loaded = _loaded(home, version, inputs)
+        except Exception as error:  # Whatever is wrong with a model, the night goes on and says so.
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            reasons.append(f"{version.name}: {reason}")
+        else:
+            return loaded, f"the champion cannot speak; {'; '.join(reasons)}" if reasons else ""
+    if not known:
+        # Not whether there is one by now: the night of an earlier day says what it would have said then.
+        reasons.append(f"no model was champion as of {inputs.as_of}")
+    baseline = Recipe(description.fallback.baseline, {}, seed)
+    with Rolling(inputs.question, inputs.history, {baseline.method: baseline}, threads=1) as rolling:
+        return rolling.fit(baseline.method, inputs.as_of, inputs.matures_days), "; ".join(reasons)
+
+
+def _loaded(home: Home, version: Version, inputs: Inputs) -> Model:
+    age = (inputs.as_of - date.fromisoformat(version.as_of)).days
+    if age > inputs.description.fallback.max_age_days:
+        raise NightshiftError(
+            f"it was trained {age} days before, at most {inputs.description.fallback.max_age_days} are allowed; "
+            "run: nightshift train"
+        )
+    files = model_files.proven(home.root / version.folder, version.sha256)
+    return model_files.load(version.model, inputs.matures_days, files, version.model_version)
+
+
+def _speaker_file(predictions: Path) -> Path:
+    return predictions.with_name("speaker.json")
 
 
 def _parquet(predictions: pd.DataFrame) -> bytes:

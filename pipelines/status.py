@@ -74,7 +74,8 @@ def _champion_line(home: Home) -> str:
     newest: dict[str, dict[str, Any]] = {}
     for path in decisions:
         decision = json.loads(path.read_text())
-        newest[decision["model"]] = decision
+        if decision["kind"] == "promotion":
+            newest[decision["model"]] = decision
     return "\n".join(
         f"model: {name} {decision['model_version']}, champion since {decision['decided_at'][:10]}: {decision['reason']}"
         for name, decision in newest.items()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import audience, ledger, orphans, published, raw_partitions
+from pipelines import audience, decisions, ledger, orphans, published, raw_partitions
 from pipelines.audience import LeftOut
 from pipelines.changes import Changes, Held, changes, forget_held, held_after
 from pipelines.delivered_sql import identifier, literal
@@ -147,6 +147,7 @@ class Warehouse:
             "changes": found.variable() if found else {},
             "raw": {feed: raw_partitions.relation(self.home, feed, feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
+            "decisions": decisions.relation(self.home),
         }
         self._run_dbt(command, variables, self.home.root / "dbt" / "target")
 
@@ -156,6 +157,7 @@ class Warehouse:
             "feeds": list(FEEDS),
             "raw": {feed: f"raw.{feed}" for feed in FEEDS},
             "predictions": {model: f"predictions.{model}" for model in models},
+            "decisions": "decisions.model_decisions",
         }
         target = self.home.root / "dbt" / "docs"
         self._run_dbt(["docs", "generate", "--static"], variables, target)

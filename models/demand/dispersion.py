@@ -43,16 +43,20 @@ class Dispersion:
         return np.asarray(stats.nbinom.ppf(level, size, chance), dtype=np.float64)
 
     def coverage(self, actual: Floats, mean: Floats, level: float) -> float:
-        """Share of actuals below the quantile, and of those on it the part that the level needs.
+        """The mean of `covered`."""
+        return float(self.covered(actual, mean, level).mean())
 
-        This is the expectation of the randomised probability integral transform (Czado, Gneiting and Held 2009,
+    def covered(self, actual: Floats, mean: Floats, level: float) -> Floats:
+        """1 for an actual below the quantile, 0 above it, on it the part that the level needs.
+
+        Its mean is the expectation of the randomised probability integral transform (Czado, Gneiting and Held 2009,
         Predictive model assessment for count data): `level` for a perfect forecast, however many zeros.
         """
         size, chance = self._parameters(mean)
         quantile = stats.nbinom.ppf(level, size, chance)
         below = stats.nbinom.cdf(quantile - 1, size, chance)
         part = (level - below) / (stats.nbinom.cdf(quantile, size, chance) - below)
-        return float(((actual < quantile) + (actual == quantile) * part).mean())
+        return np.asarray((actual < quantile) + (actual == quantile) * part, np.float64)
 
     def _parameters(self, mean: Floats) -> tuple[Floats, Floats]:
         mean = np.maximum(mean, _SMALLEST_MEAN)

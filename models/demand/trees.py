@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import lightgbm as lgb
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.demand.features import FEATURES, pair_features
 from models.demand.panel import CATEGORIES, Panel
+from models.description import TooLittleDataError
 
 # Tweedie suits sums that are mostly zero with a long tail, as the best entries of the M5 competition found.
 PARAMETERS: dict[str, Any] = {
@@ -38,10 +40,6 @@ _FEWEST_PAIRS = 1_000
 _END_OF_TREES = "end of trees"
 
 
-class TooLittleDataError(ValueError):
-    """Too few observed days to grow trees on."""
-
-
 @dataclass(frozen=True)
 class Trees:
     """A fitted model: LightGBM's text, and the values its category codes stand for."""
@@ -63,8 +61,14 @@ class Trees:
         return np.asarray(self.booster.predict(_matrix(features, self.categories), num_threads=1), np.float64)
 
 
-def fit_trees(panel: Panel, horizon_days: int, seed: int) -> Trees:
-    """Fit on pairs sampled from every observed day of `panel`; same panel and seed, same trees."""
+def fit_trees(
+    panel: Panel,
+    horizon_days: int,
+    seed: int,
+    parameters: Mapping[str, Any] = MappingProxyType(PARAMETERS),
+    rounds: int = ROUNDS,
+) -> Trees:
+    """Fit on pairs sampled from every observed day of `panel`; same panel, seed and parameters, same trees."""
     origins, horizons, targets = sample_pairs(panel, horizon_days, seed)
     if len(targets) < _FEWEST_PAIRS:
         raise TooLittleDataError(f"{len(targets)} observed days to learn from, {_FEWEST_PAIRS} are needed")
@@ -76,7 +80,7 @@ def fit_trees(panel: Panel, horizon_days: int, seed: int) -> Trees:
         feature_name=list(FEATURES),
         categorical_feature=list(CATEGORIES),
     )
-    booster = lgb.train({**PARAMETERS, "seed": seed}, data, num_boost_round=ROUNDS)
+    booster = lgb.train({**parameters, "seed": seed}, data, num_boost_round=rounds)
     return Trees(booster.model_to_string(), categories)
 
 

@@ -110,7 +110,7 @@ def _erase_killed_after(home: Path, line: str) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("line", ["suppression list", "raw: events", "dbt builds", "forecasts by", "published:"])
+@pytest.mark.parametrize("line", ["suppression list", "raw: events", "dbt builds", "predictions by", "published:"])
 def test_killed_while_it_rebuilds_and_run_again(home: Path, line: str) -> None:
     _erase_killed_after(home, line)
     done = nightshift(home, "erase", "--customer", CUSTOMER)

@@ -62,6 +62,6 @@ def test_killed_while_dbt_builds(night_home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("seconds", [0.0, 2.0, 4.0, 8.0, 12.0])
-@pytest.mark.parametrize("line", ["dbt builds", "forecasts by", "export: demand_forecast written"])
+@pytest.mark.parametrize("line", ["dbt builds", "predictions by", "export: demand_forecast written"])
 def test_killed_at_many_moments(night_home: Path, tmp_path: Path, line: str, seconds: float) -> None:
     _check(night_home, tmp_path / "home", line, seconds)

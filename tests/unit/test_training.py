@@ -2,58 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from demand_home import day, scored, snapshot, steady
 
-from pipelines import ledger
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.home import Home
-from pipelines.scoring import ScoreReport, score
 from pipelines.settings import Settings
 from pipelines.training import train
-
-FIRST = date(2024, 1, 1)
-
-
-def _steady(days: int, skus: int = 3) -> pd.DataFrame:
-    """`feat_sku_day` of SKUs that sell two units every day, the last of them without catalog attributes."""
-    rows = []
-    for sku in range(skus):
-        attribute = None if sku == skus - 1 else "c"
-        for n in range(days):
-            seen = {size: min(n + 1, size) for size in (7, 28, 91)}
-            rows.append(
-                {"sku": f"s{sku}", "location_id": "main", "sold_on": FIRST + timedelta(days=n), "is_observed": True}
-                | {"units": 2.0, "unit_price": 5.0, "age_days": n, "days_since_sale": 0}
-                | {f"units_{size}d": 2.0 * count for size, count in seen.items()}
-                | {f"observed_days_{size}d": count for size, count in seen.items()}
-                | {f"sale_days_{size}d": seen[size] for size in (28, 91)}
-                | {"same_weekday_units_8w": 2.0 * min(n // 7 + 1, 8), "same_weekday_days_8w": min(n // 7 + 1, 8)}
-                | {"category_1": attribute, "category_2": attribute, "brand": attribute}
-            )
-    return pd.DataFrame(rows)
-
-
-def _snapshot(home: Home, frame: pd.DataFrame) -> str:
-    folder = home.snapshots / "written"
-    folder.mkdir()
-    frame.to_parquet(folder / "feat_sku_day.parquet", index=False)
-    name = ledger.folder_fingerprint(folder)
-    folder.rename(home.snapshots / name)
-    return name
-
-
-def _score(home: Home, as_of: date, snapshot: str) -> ScoreReport:
-    settings = Settings.load(home=home.root)
-    return score(settings, as_of, snapshot, "inputs", check=lambda frame: None, log=lambda line: None)
-
-
-def _day(number: int) -> date:
-    """The last day of a history of this many days."""
-    return FIRST + timedelta(days=number - 1)
 
 
 @pytest.fixture
@@ -63,9 +21,9 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.mark.parametrize("days", [1, 3, 29, 60])
 def test_the_first_night_speaks_through_the_baseline_however_short_the_history(home: Home, days: int) -> None:
-    report = _score(home, _day(days), _snapshot(home, _steady(days)))
-    assert (report.method, report.is_fallback, report.rows) == ("weekday_mean", True, 3 * 28)
-    assert "no model was trained yet" in report.message
+    report = scored(home, day(days), snapshot(home, steady(days)))
+    assert (report.method, report.is_fallback, report.rows) == ("fallback_weekday_mean", True, 3 * 28)
+    assert f"no model was champion as of {day(days)}" in report.message
     assert not (home.mlflow / "mlflow.db").exists(), "a reader makes no database"
     rows = pd.read_parquet(report.path)
     assert (rows["units_mean"] == 2.0).all()
@@ -74,55 +32,53 @@ def test_the_first_night_speaks_through_the_baseline_however_short_the_history(h
 
 
 def test_a_sku_that_left_the_grid_is_not_scored(home: Home) -> None:
-    frame = _steady(40)
-    has_left = (frame["sku"] == "s1") & (frame["sold_on"] > _day(30))
-    report = _score(home, _day(40), _snapshot(home, frame[~has_left]))
+    frame = steady(40)
+    has_left = (frame["sku"] == "s1") & (frame["sold_on"] > day(30))
+    report = scored(home, day(40), snapshot(home, frame[~has_left]))
     assert set(report.predictions["sku"]) == {"s0", "s2"}
 
 
 def test_a_short_history_registers_the_baseline_and_an_earlier_day_is_not_told_the_future(home: Home) -> None:
     settings = Settings.load(home=home.root)
-    late, early = _snapshot(home, _steady(60)), _snapshot(home, _steady(50))
-    (first,) = train(settings, _day(60), late, log=lambda line: None)
+    late, early = snapshot(home, steady(60)), snapshot(home, steady(50))
+    (first,) = train(settings, day(60), late, log=lambda line: None)
     # Two windows of 28 days and eight weeks before them.
     assert (first.method, first.status) == ("weekday_mean", "promoted")
-    assert "60 days of history; comparing needs 112" in first.message
+    assert "weekday_mean without comparison: too little closed history to judge lightgbm" in first.message
 
-    tonight = _score(home, _day(60), late)
+    tonight = scored(home, day(60), late)
     assert (tonight.is_fallback, tonight.model_version) == (False, first.model_version)
-    before = _score(home, _day(50), early)
+    before = scored(home, day(50), early)
     assert before.is_fallback
-    assert f"no model was champion as of {_day(50)}" in before.message
+    assert f"no model was champion as of {day(50)}" in before.message
 
-    (older,) = train(settings, _day(50), early, log=lambda line: None)
-    assert (older.status, older.method) == ("registered", "weekday_mean")
-    assert _score(home, _day(60), late).model_version == first.model_version
-    assert len(list(home.decisions.glob("*.json"))) == 1
+    (older,) = train(settings, day(50), early, log=lambda line: None)
+    assert (older.status, older.method) == ("refused", "weekday_mean")
+    assert scored(home, day(60), late).model_version == first.model_version
 
     _serving_gives_what_the_night_gives(settings, home, late)
 
     (home.mlflow / "mlflow.db").write_bytes(b"not a database" * 1000)
-    damaged = _score(home, _day(60), late)
-    assert damaged.is_fallback
-    assert "cannot be read" in damaged.message
+    without_mlflow = scored(home, day(60), late)
+    assert (without_mlflow.is_fallback, without_mlflow.model_version) == (False, first.model_version)
     with pytest.raises(NightshiftError, match="restore it from a backup"):
-        train(settings, _day(60), late, log=lambda line: None)
+        train(settings, day(60), late, log=lambda line: None)
 
 
-def _serving_gives_what_the_night_gives(settings: Settings, home: Home, snapshot: str) -> None:
+def _serving_gives_what_the_night_gives(settings: Settings, home: Home, name: str) -> None:
     import mlflow
     import numpy as np
 
     from models.demand.features import pair_features
     from models.demand.panel import Panel
 
-    panel = Panel.from_frame(pd.read_parquet(home.snapshots / snapshot / "feat_sku_day.parquet"))
+    panel = Panel.from_frame(pd.read_parquet(home.snapshots / name / "feat_sku_day.parquet"))
     last = np.flatnonzero(panel.position == 59)
     features = pair_features(panel, last, np.full(len(last), 5))
     features[["category_1", "category_2", "brand"]] = features[["category_1", "category_2", "brand"]].astype(object)
     mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
     served = mlflow.pyfunc.load_model("models:/demand@champion").predict(features)
-    batch = _score(home, _day(60), snapshot).predictions.query("horizon_days == 5")
+    batch = scored(home, day(60), name).predictions.query("horizon_days == 5")
     names = ["units_mean", "units_p10", "units_p50", "units_p90"]
     pd.testing.assert_frame_equal(served[names], batch[names].reset_index(drop=True))
 
@@ -130,9 +86,9 @@ def _serving_gives_what_the_night_gives(settings: Settings, home: Home, snapshot
 def test_what_cannot_be_learned_from_is_refused_with_what_to_do(home: Home) -> None:
     settings = Settings.load(home=home.root)
     with pytest.raises(UsageError, match="no model is called returns; there is demand"):
-        train(settings, _day(60), "any", ["returns"])
-    empty = _snapshot(home, _steady(2).iloc[:0])
+        train(settings, day(60), "any", ["returns"])
+    empty = snapshot(home, steady(2).iloc[:0])
     with pytest.raises(NightshiftError, match="holds no sales history"):
-        _score(home, _day(2), empty)
-    with pytest.raises(NightshiftError, match=f"ends on {_day(40)}, not on {_day(41)}"):
-        _score(home, _day(41), _snapshot(home, _steady(40)))
+        scored(home, day(2), empty)
+    with pytest.raises(NightshiftError, match=f"ends on {day(40)}, not on {day(41)}"):
+        scored(home, day(41), snapshot(home, steady(40)))

@@ -1,0 +1,112 @@
+"""How sure a figure is: a bootstrap over blocks of time, shared by the candidates that are compared.
+
+Days near each other err together, so whole blocks of days are drawn, not cases (Künsch 1989, The jackknife and the
+bootstrap for general stationary observations). Candidates are compared on the same draws, case by case of the same
+decisions, so that what is hard for all of them cancels. Intervals are Student's with the bootstrap's standard error:
+with a dozen blocks the percentiles of the draws are too narrow (Efron and Tibshirani 1993, An introduction to the
+bootstrap, 12.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from models.description import Better, Metric
+
+Floats = NDArray[np.float64]
+DRAWS = 1_000
+_SEED = 11
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate between its bounds; bounds are infinite where one block says nothing about noise."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A metric's parts and wholes by group and block."""
+
+    part: Floats
+    whole: Floats
+    is_root: bool
+
+    @property
+    def blocks(self) -> int:
+        return int(self.part.shape[1])
+
+    def value(self, weights: Floats) -> Floats:
+        """The metric for each row of `weights`, how often each block counts; NaN where nothing counts."""
+        whole = weights @ self.whole.T
+        ratio = np.divide(weights @ self.part.T, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+        ratio = np.sqrt(ratio) if self.is_root else ratio
+        counted = np.isfinite(ratio)
+        total = np.where(counted, ratio, 0.0).sum(axis=1)
+        number = counted.sum(axis=1)
+        return np.asarray(np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0), np.float64)
+
+
+def blocks(at: pd.Series, block_days: int, last: np.datetime64) -> NDArray[np.int64]:
+    """The block of each day, numbered from 0, counted back from `last` so that the newest block is a whole one."""
+    back = (last - at.to_numpy("datetime64[D]")).astype(np.int64) // block_days
+    return np.unique(back, return_inverse=True)[1].astype(np.int64)
+
+
+def sums(judged: pd.DataFrame, metric: Metric, block: NDArray[np.int64]) -> Sums:
+    """Parts and wholes of the judged cases of one candidate, whose `block` is given."""
+    group = pd.factorize(judged[metric.by])[0] if metric.by else np.zeros(len(judged), np.int64)
+    shape = (int(group.max(initial=0)) + 1, int(block.max(initial=0)) + 1)
+    cell = group * shape[1] + block
+    part, whole = (
+        _totals(cell, judged[f"{metric.name}.{name}"], shape[0] * shape[1]).reshape(shape) for name in ("part", "whole")
+    )
+    return Sums(part, whole, metric.is_root)
+
+
+def claim_sums(judged: pd.DataFrame, claim: str, block: NDArray[np.int64]) -> Sums:
+    """What happened less what was stated, a mean over the cases."""
+    count = int(block.max(initial=0)) + 1
+    gap, cases = (_totals(block, values, count) for values in (judged[f"{claim}.gap"], np.ones(len(judged))))
+    return Sums(gap[None, :], cases[None, :], is_root=False)
+
+
+def estimate(figure: Callable[[Floats], Floats], blocks: int, confidence: float) -> Interval:
+    """A figure of weights of blocks, as `Sums.value`, with its two-sided interval."""
+    value = float(figure(np.ones((1, blocks)))[0])
+    if blocks < 2:
+        return Interval(value, -np.inf, np.inf)
+    # The spread of a resample of n is that of n - 1 of n.
+    error = float(np.nanstd(figure(_draws(blocks)), ddof=1) * np.sqrt(blocks / (blocks - 1)))
+    reach = float(stats.t.ppf((1 + confidence) / 2, blocks - 1)) * error
+    return Interval(value, value - reach, value + reach)
+
+
+def gain(figures: Floats, others: Floats, better: Better) -> Floats:
+    """How much better figures are than others, as a share of the others: what all weeks share cancels in it."""
+    if better == "near zero":
+        figures, others = np.abs(figures), np.abs(others)
+    less = figures - others if better == "higher" else others - figures
+    share = np.full(np.shape(others), np.nan)
+    return np.asarray(np.divide(less, np.abs(others), out=share, where=others != 0), np.float64)
+
+
+def _totals(cell: NDArray[np.int64], values: pd.Series | Floats, count: int) -> Floats:
+    return np.bincount(cell, np.asarray(values, np.float64), minlength=count).astype(np.float64)
+
+
+@cache
+def _draws(count: int) -> Floats:
+    """How often each of `count` blocks is drawn, one row a draw."""
+    drawn = np.random.default_rng(_SEED).multinomial(count, np.full(count, 1 / count), size=DRAWS)
+    return drawn.astype(np.float64)

@@ -1,0 +1,78 @@
+"""The card of a model version: what it is for, what it was made from, how it was judged and where its limits are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from pipelines import decisions, model_figures
+from pipelines.home import Home, write_atomically
+from pipelines.simulate.describe import page
+
+if TYPE_CHECKING:
+    from models.description import Model
+    from models.gate import Trial, Verdict
+    from pipelines.backtest import Backtest
+    from pipelines.model_inputs import Inputs
+
+FILE = "card.html"
+PLOT_FILES = ("by_origin.svg", "gains.svg")
+DOCUMENTS = (FILE, *PLOT_FILES)
+Log = Callable[[str], None]
+
+
+def documents(
+    inputs: Inputs, model: Model, tested: Backtest, trial: Trial | None, verdict: Verdict, tags: Mapping[str, str]
+) -> dict[str, bytes]:
+    """The card and its plots as files."""
+    card = _card(inputs, model, tested, trial, verdict, tags)
+    found = {FILE: card.encode()}
+    if trial is not None:
+        plots = (model_figures.by_origin(tested), model_figures.gains(trial, verdict.challenger))
+        found |= {name: _standalone(plot.svg).encode() for name, plot in zip(PLOT_FILES, plots, strict=True)}
+    return found
+
+
+def publish(home: Home, model: str, log: Log) -> None:
+    """Put the champion's card where analysts look: `published/models/<model>.html`, and one a version beside it."""
+    for champion in decisions.champions_of(home, model)[:1]:
+        card = home.root / champion.folder / FILE
+        if card.exists():
+            folder = home.published / "models"
+            for path in (folder / model / f"{champion.model_version}.html", folder / f"{model}.html"):
+                if not path.exists() or path.read_bytes() != card.read_bytes():
+                    write_atomically(path, card.read_bytes())
+                    log(f"model card: {path}")
+
+
+def _card(
+    inputs: Inputs, model: Model, tested: Backtest, trial: Trial | None, verdict: Verdict, tags: Mapping[str, str]
+) -> str:
+    description = inputs.description
+    days = inputs.question.days(inputs.history)
+    trained = f"{days[0]} to {days[1]}" if days else "nothing"
+    facts = [
+        ("data", f"{trained}, snapshot {inputs.snapshot}, tables {', '.join(description.tables)}"),
+        ("judged on", tags["judged_on"]),
+        ("label", f"{description.label}; known after {inputs.matures_days} days"),
+        ("decided at", description.decided_at),
+        ("gate", f"{'accepted' if verdict.is_accepted else 'refused'}: {verdict.reason}"),
+        ("where no champion can speak", f"{description.fallback.baseline}"),
+        ("too old after", f"{description.fallback.max_age_days} days"),
+        ("exports", ", ".join(f"{export.name} v{export.version}" for export in description.exports)),
+        ("made by", f"commit {tags['git_commit']}, seed {tags['seed']}, recipe {tags['recipe']}"),
+    ]
+    columns = [page.Column("", False), page.Column("", False)]
+    body = [page.section("What it is", [], [page.table("Facts", columns, facts, "", is_wide=True)])]
+    if trial is not None:
+        body += model_figures.sections(tested, trial, verdict.challenger)
+    limits = "".join(f"<p>{page.prose(limit)}</p>" for limit in description.limits)
+    body.append(page.section("Limits", [limits], []))
+    return page.page(f"{description.name}: {model.method} {model.version}", description.purpose, body)
+
+
+def _standalone(svg: str) -> str:
+    """An inline SVG as a file of its own."""
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+    return re.sub("^<svg ", f"<svg {names}", svg)

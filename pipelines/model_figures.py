@@ -1,0 +1,158 @@
+"""A backtest as people read it: rows of a table, plots and the parts of a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipelines.simulate.describe import figures, page
+from pipelines.simulate.describe.figures import Line, Plot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.bootstrap import Interval
+    from models.gate import Trial
+    from pipelines.backtest import Backtest
+
+ALL = "all"
+COLUMNS = (
+    "origin",
+    "slice",
+    "metric",
+    "candidate",
+    "value",
+    "low",
+    "high",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "cases",
+)
+
+
+def results(tested: Backtest) -> pd.DataFrame:
+    """A row an origin (`all` for all of them), slice (`all`), metric and candidate: its figure, and the challenger's
+    gain over it as a share of it, each with its interval."""
+    import pandas as pd
+
+    rows: list[tuple[object, ...]] = []
+    challenger = tested.description.challenger
+    if (whole := tested.trial(challenger)) is not None:
+        rows += _rows(ALL, whole, challenger, is_sliced=True)
+        for window in tested.windows:
+            if (trial := tested.trial(challenger, window)) is not None:
+                rows += _rows(str(window.origin), trial, challenger, is_sliced=False)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(origin: str, trial: Trial, challenger: str, is_sliced: bool) -> Iterator[tuple[object, ...]]:
+    description = trial.description
+    cases = len(trial.judged[challenger])
+    for name in trial.judged:
+        for metric in (*description.metrics, description.money):
+            gain = trial.gain(challenger, name, metric)
+            yield origin, ALL, metric.name, name, *_flat(trial.figure(name, metric)), *_flat(gain), cases
+        for claim in description.claims:
+            gap = trial.gap(name, claim)
+            yield origin, ALL, f"{claim}_gap", name, *_flat(gap), None, None, None, cases
+        for label, rows in trial.slices() if is_sliced else ():
+            for metric in (description.metrics[0], description.money):
+                gain = trial.gain(challenger, name, metric, rows)
+                figure = trial.figure(name, metric, rows)
+                yield origin, label, metric.name, name, *_flat(figure), *_flat(gain), int(rows.sum())
+
+
+def _flat(interval: Interval) -> tuple[float | None, ...]:
+    bounds = (interval.value, interval.low, interval.high)
+    return tuple(bound if math.isfinite(bound) else None for bound in bounds)
+
+
+def by_origin(tested: Backtest) -> Plot:
+    """The deciding metric of each candidate, origin by origin."""
+    metric, challenger = tested.description.metrics[0], tested.description.challenger
+    points: dict[str, list[tuple[object, float]]] = {}
+    for window in reversed(tested.windows):
+        if (trial := tested.trial(challenger, window)) is not None:
+            for name in trial.judged:
+                points.setdefault(name, []).append((window.origin, trial.value(name, metric)))
+    return figures.lines("by origin", [Line(name, line) for name, line in points.items()])
+
+
+def gains(trial: Trial, candidate: str) -> Plot:
+    """How much better a candidate is than each other: a share of the other's deciding metric, in all and by slice."""
+    metric = trial.description.metrics[0]
+    slices = [(ALL, None), *trial.slices()]
+    groups = []
+    for name in trial.judged:
+        if name != candidate:
+            shares = [_drawn(trial.gain(candidate, name, metric, rows)) for _, rows in slices]
+            groups.append((f"better than {name}", shares))
+    return figures.intervals("gains", [label for label, _ in slices], groups)
+
+
+def _drawn(gain: Interval) -> figures.Interval | None:
+    if not math.isfinite(gain.value):
+        return None
+    return figures.Interval(gain.value, *((gain.low, gain.high) if math.isfinite(gain.low) else ()))
+
+
+def figures_table(trial: Trial) -> str:
+    """Every metric of every candidate, with the interval of the deciding one."""
+    description, names = trial.description, list(trial.judged)
+    rows = []
+    for metric in (*description.metrics, description.money):
+        cells = [f"{trial.value(name, metric):.4f}" for name in names]
+        rows.append([metric.name, *cells, f"{metric.meaning}; better {metric.better}"])
+    decisive = description.metrics[0]
+    bounds = [trial.figure(name, decisive) for name in names]
+    shown = [f"{each.low:.4f} to {each.high:.4f}" for each in bounds]
+    rows.insert(1, [f"{decisive.name}, interval", *shown, "of the figure above"])
+    columns = [page.Column("metric", False), *(page.Column(name) for name in names), page.Column("meaning", False)]
+    caption = f"Intervals: {description.gate.confidence:.0%}, blocks of {description.gate.block_days} days."
+    return page.table("Figures", columns, rows, caption, is_wide=True)
+
+
+def calibration_table(trial: Trial, candidate: str) -> str:
+    """What happened less what a candidate stated, claim by claim."""
+    rows = []
+    for claim in trial.description.claims:
+        gap = trial.gap(candidate, claim)
+        rows.append([claim, f"{gap.value:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}"])
+    columns = [page.Column("claim", False), page.Column("happened less stated"), page.Column("interval")]
+    margin = trial.description.gate.calibration_margin
+    return page.table(f"Calibration of {candidate}", columns, rows, f"At most {margin} beyond noise is accepted.")
+
+
+def sections(tested: Backtest, trial: Trial, candidate: str) -> list[str]:
+    """The parts of a page that show how a candidate was judged."""
+    metric = trial.description.metrics[0]
+    plots = [
+        page.figure(
+            f"Gain of {candidate} by slice",
+            gains(trial, candidate),
+            f"Share of the other's {metric.name}; right of 0 is better.",
+        ),
+        page.figure(
+            "By origin",
+            by_origin(tested),
+            f"{metric.name} of the window after each origin, better {metric.better}.",
+        ),
+    ]
+    return [
+        page.section("Figures", [], [figures_table(trial)]),
+        page.section("Slices and origins", [], plots),
+        page.section("Calibration", [], [calibration_table(trial, candidate)] if trial.description.claims else []),
+    ]
+
+
+def results_page(tested: Backtest) -> str:
+    """A backtest as one HTML page."""
+    from pipelines.backtest import window_text
+
+    challenger = tested.description.challenger
+    trial = tested.trial(challenger)
+    lead = f"{window_text(tested.windows)}; every candidate has seen nothing after its origin."
+    body = sections(tested, trial, challenger) if trial else [page.prose("Too little closed history to compare.")]
+    return page.page(f"Backtest of {tested.description.name}", lead, body)

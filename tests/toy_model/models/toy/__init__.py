@@ -1,0 +1,1 @@
+"""A model as small as one can be."""
