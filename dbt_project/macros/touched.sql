@@ -13,6 +13,9 @@ create schema if not exists touched;
 {{ note('sessions', 'session_key varchar, visitor_id varchar, session_id varchar, started_at timestamp, ended_at timestamp', touched_sessions()) }}
 {{ note('session_dates', 'session_on date', touched_session_dates()) }}
 {{ note('visitors', 'visitor_id varchar', touched_visitors()) }}
+{%- if not var('changes')['is_resumed'] %}
+create or replace table touched.calendar_before as select calendar_on, location_id, is_open from staging.stg_calendar;
+{%- endif %}
 {%- endif -%}
 {%- endmacro %}
 

@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental',
+    pre_hook=["{{ note_touched_series() }}", "{{ delete_touched_features() }}"]
+) }}
+-- Read where a build goes by changes alone, which dbt cannot see:
+-- depends_on: {{ ref('int_sku_series') }}, {{ ref('stg_calendar') }}, {{ ref('fct_product_sales_daily') }}
 with days as (
 
     select
@@ -5,7 +11,7 @@ with days as (
         (case when is_observed then units else 0 end)::decimal(18, 3) as observed_units,
         is_observed::integer as observed_day,
         (units > 0)::integer as sale_day
-    from {{ ref('int_sku_days') }}
+    from ({{ days_of_touched_features() }}) as days
 
 ),
 
@@ -41,7 +47,10 @@ windowed as (
         weekdays_8 as (partition by series_id, {{ iso_weekday('sold_on') }} order by sold_on rows 7 preceding)
 
 )
+{% if by_changes() %},
 
+{{ continued_from_days_before('windowed') }}
+{% endif %}
 select
     windowed.sku,
     windowed.location_id,
@@ -65,7 +74,8 @@ select
     {{ days_between('windowed.last_sold_on', 'windowed.sold_on') }} as days_since_sale,
     windowed.same_weekday_units_8w::decimal(18, 3) as same_weekday_units_8w,
     windowed.same_weekday_days_8w::integer as same_weekday_days_8w
-from windowed
+from {{ 'continued' if by_changes() else 'windowed' }} as windowed
 left join {{ ref('int_product_days') }} as product_days
     on product_days.sku = windowed.sku and product_days.calendar_on = windowed.sold_on
 left join {{ ref('dim_product') }} as products on products.product_key = product_days.product_key
+{% if by_changes() %}where {{ is_touched_feature('windowed') }}{% endif %}

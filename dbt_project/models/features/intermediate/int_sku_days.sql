@@ -13,46 +13,6 @@ stock as (
 
 ),
 
-launches as (
-
-    select sku, launched_on
-    from {{ ref('dim_product') }}
-    where is_current and launched_on <= {{ as_of() }}
-
-),
-
-first_sales as (
-
-    select sku, location_id, min(sold_on) filter (where units > 0) as first_sold_on
-    from sales
-    group by sku, location_id
-
-),
-
-places as (
-
-    select sku, location_id from first_sales
-    union
-    select sku, location_id from stock
-    union
-    select sku, 'main' from launches
-    where sku not in (select sku from first_sales) and sku not in (select sku from stock)
-
-),
-
-series as (
-
-    select
-        row_number() over (order by places.sku, places.location_id) as series_id,
-        places.sku,
-        places.location_id,
-        least(first_sales.first_sold_on, launches.launched_on) as begins_on
-    from places
-    left join first_sales using (sku, location_id)
-    left join launches using (sku)
-
-),
-
 grid as (
 
     select
@@ -60,7 +20,7 @@ grid as (
         days.calendar_on as sold_on,
         days.ends_at as decision_at,
         days.is_open
-    from series
+    from {{ ref('int_sku_series') }} as series
     inner join {{ ref('dim_date') }} as days on days.calendar_on >= series.begins_on
     -- No day before the store's first sale: orders were not yet recorded, which is not a demand of zero.
     where days.calendar_on between (select min(sold_on) from sales where units > 0) and {{ as_of() }}
