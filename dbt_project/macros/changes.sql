@@ -53,6 +53,16 @@
     {{ add_days("date '" ~ var('changes')['since'] ~ "'", 1) }}
 {%- endmacro -%}
 
+{% macro delete_touched_deletions() -%}
+    {% if by_changes() -%}
+    delete from {{ this }}
+    where false
+        {%- for feed in latest_state_keys() %}
+        or (feed = '{{ feed }}' and deleted_on in ({{ touched('days of ' ~ feed) }}))
+        {%- endfor %}
+    {%- endif %}
+{%- endmacro %}
+
 {#- The days of delivery between which a click of a changed partition may be repeated. -#}
 {% macro events_near_changes() -%}
     {%- set days = changed_days('events') -%}
