@@ -9,7 +9,6 @@ bootstrap, 12.5).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,7 +20,7 @@ from scipy import stats
 from models.description import Better, Metric
 
 Floats = NDArray[np.float64]
-DRAWS = 1_000
+DRAWS = 400
 _SEED = 11
 
 
@@ -42,18 +41,13 @@ class Sums:
     whole: Floats
     is_root: bool
 
-    @property
-    def blocks(self) -> int:
-        return int(self.part.shape[1])
-
-    def value(self, weights: Floats) -> Floats:
-        """The metric for each row of `weights`, how often each block counts; NaN where nothing counts."""
+    def values(self) -> Floats:
+        """The metric with every block counted once, then for each draw of blocks; NaN where nothing counts."""
+        weights = _weights(self.part.shape[1])
         whole = weights @ self.whole.T
-        ratio = np.divide(weights @ self.part.T, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-        ratio = np.sqrt(ratio) if self.is_root else ratio
-        counted = np.isfinite(ratio)
-        total = np.where(counted, ratio, 0.0).sum(axis=1)
-        number = counted.sum(axis=1)
+        ratio = np.divide(weights @ self.part.T, whole, out=np.zeros(whole.shape), where=whole > 0)
+        total = (np.sqrt(ratio) if self.is_root else ratio).sum(axis=1)
+        number = (whole > 0).sum(axis=1)
         return np.asarray(np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0), np.float64)
 
 
@@ -81,13 +75,13 @@ def claim_sums(judged: pd.DataFrame, claim: str, block: NDArray[np.int64]) -> Su
     return Sums(gap[None, :], cases[None, :], is_root=False)
 
 
-def estimate(figure: Callable[[Floats], Floats], blocks: int, confidence: float) -> Interval:
-    """A figure of weights of blocks, as `Sums.value`, with its two-sided interval."""
-    value = float(figure(np.ones((1, blocks)))[0])
+def interval(values: Floats, blocks: int, confidence: float) -> Interval:
+    """A figure from its `Sums.values`, or what was made of several over the same blocks, with two-sided bounds."""
+    value = float(values[0])
     if blocks < 2:
         return Interval(value, -np.inf, np.inf)
     # The spread of a resample of n is that of n - 1 of n.
-    error = float(np.nanstd(figure(_draws(blocks)), ddof=1) * np.sqrt(blocks / (blocks - 1)))
+    error = float(np.nanstd(values[1:], ddof=1) * np.sqrt(blocks / (blocks - 1)))
     reach = float(stats.t.ppf((1 + confidence) / 2, blocks - 1)) * error
     return Interval(value, value - reach, value + reach)
 
@@ -106,7 +100,7 @@ def _totals(cell: NDArray[np.int64], values: pd.Series | Floats, count: int) -> 
 
 
 @cache
-def _draws(count: int) -> Floats:
-    """How often each of `count` blocks is drawn, one row a draw."""
+def _weights(count: int) -> Floats:
+    """How often each of `count` blocks counts: once each in the first row, as drawn in the others."""
     drawn = np.random.default_rng(_SEED).multinomial(count, np.full(count, 1 / count), size=DRAWS)
-    return drawn.astype(np.float64)
+    return np.concatenate([np.ones((1, count)), drawn.astype(np.float64)])

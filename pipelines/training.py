@@ -25,8 +25,9 @@ from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from models.description import Recipe
-    from models.gate import Trial, Verdict
+    from models.gate import Verdict
     from models.rolling import Rolling
+    from models.trial import Trial
     from pipelines.backtest import Backtest
     from pipelines.registry import Registry
 

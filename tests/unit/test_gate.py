@@ -119,7 +119,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     for _ in range(count):
         weeks = rng.normal(1, 0.2, 12)
         sums = bootstrap.Sums(weeks[None, :], np.ones((1, 12)), is_root=False)
-        interval = bootstrap.estimate(sums.value, 12, 0.98)
+        interval = bootstrap.interval(sums.values(), 12, 0.98)
         held += interval.low <= 1 <= interval.high
     # Four standard errors of a share of a thousand.
     assert held / count == pytest.approx(0.98, abs=4 * np.sqrt(0.98 * 0.02 / count))
@@ -137,7 +137,7 @@ def test_a_metric_by_group_is_the_mean_of_the_groups_roots() -> None:
     )
     metric = Metric("m", "", by="series", is_root=True)
     sums = bootstrap.sums(judged, metric, bootstrap.blocks(judged["at"], WEEK, LAST))
-    assert sums.value(np.ones((1, 1)))[0] == pytest.approx((np.sqrt(2) + 3) / 2)
+    assert sums.values()[0] == pytest.approx((np.sqrt(2) + 3) / 2)
 
 
 def test_the_newest_block_is_a_whole_one() -> None:
