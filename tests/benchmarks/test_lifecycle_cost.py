@@ -71,7 +71,7 @@ def test_training_and_scoring(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         parts = ", ".join(f"{part} {seconds:.1f}" for part, seconds in spent["model"].items())
         life = spent["all"] - model
         print(
-            f"\n{skus:,} SKUs, {days} days: {spent['all']:.1f} CPU s, of which the model {model:.1f} ({parts}); its life "
+            f"\n{skus:,} SKUs, {days} days: {spent['all']:.1f} CPU s, the model {model:.1f} ({parts}); its life "
             f"adds {life:.1f} or {life / model:.1%}, without importing MLflow and matplotlib "
             f"({spent['imports']:.1f}) {(life - spent['imports']) / model:.1%}"
         )
