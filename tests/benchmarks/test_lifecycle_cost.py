@@ -41,18 +41,20 @@ for name in ("read", "cases", "learn", "finish", "judge", "score"):
     timed(name)
 
 begun = time.process_time()
+from pipelines.registry import Registry
 from pipelines.scoring import score
 from pipelines.settings import Settings
 from pipelines.training import train
 
-imported = time.process_time()
-import mlflow.pyfunc, mlflow.models, matplotlib.figure
-imported = time.process_time() - imported
 settings = Settings.load(home=Path(sys.argv[1]))
+started = time.process_time()
+import mlflow.pyfunc, mlflow.models, matplotlib.figure
+Registry(settings, "demand").find(training_key="none")
+started = time.process_time() - started
 as_of, snapshot = date.fromisoformat(sys.argv[2]), sys.argv[3]
 train(settings, as_of, snapshot, log=lambda line: None)
 score(settings, "demand", as_of, snapshot, "inputs", check=lambda frame: None, log=lambda line: None)
-print(json.dumps({"all": time.process_time() - begun, "imports": imported, "model": spent}))
+print(json.dumps({"all": time.process_time() - begun, "start": started, "model": spent}))
 """
 
 
@@ -69,11 +71,10 @@ def test_training_and_scoring(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert 0 < model < spent["all"]
     with capsys.disabled():
         parts = ", ".join(f"{part} {seconds:.1f}" for part, seconds in spent["model"].items())
-        life = spent["all"] - model
+        life = spent["all"] - model - spent["start"]
         print(
-            f"\n{skus:,} SKUs, {days} days: {spent['all']:.1f} CPU s, the model {model:.1f} ({parts}); its life "
-            f"adds {life:.1f} or {life / model:.1%}, without importing MLflow and matplotlib "
-            f"({spent['imports']:.1f}) {(life - spent['imports']) / model:.1%}"
+            f"\n{skus:,} SKUs, {days} days: {spent['all']:.1f} CPU s; the model {model:.1f} ({parts}); its life adds "
+            f"{life:.1f}, {life / model:.1%}, and to start MLflow and matplotlib in the process {spent['start']:.1f}"
         )
 
 

@@ -13,8 +13,8 @@ from judged import DESCRIPTION, LAST, World
 from models.description import Recipe
 from models.splits import ClosedWindow
 from pipelines.backtest import Backtest
+from pipelines.choosing import Chosen, choose
 from pipelines.decisions import Version
-from pipelines.training import Chosen, choose
 
 AS_OF = date(2025, 4, 22)
 WINDOW = ClosedWindow(date(2024, 12, 31), 112)
