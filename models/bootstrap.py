@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from models.description import Better, Metric
+from models.description import Better
 
 Floats = NDArray[np.float64]
 DRAWS = 400
@@ -57,22 +57,12 @@ def blocks(at: pd.Series, block_days: int, last: np.datetime64) -> NDArray[np.in
     return np.unique(back, return_inverse=True)[1].astype(np.int64)
 
 
-def sums(judged: pd.DataFrame, metric: Metric, block: NDArray[np.int64]) -> Sums:
-    """Parts and wholes of the judged cases of one candidate, whose `block` is given."""
-    group = pd.factorize(judged[metric.by])[0] if metric.by else np.zeros(len(judged), np.int64)
+def sums(part: Floats, whole: Floats, group: NDArray[np.int64], block: NDArray[np.int64], is_root: bool) -> Sums:
+    """Parts and wholes of judged cases, whose `group` and `block` are numbered from 0."""
     shape = (int(group.max(initial=0)) + 1, int(block.max(initial=0)) + 1)
     cell = group * shape[1] + block
-    part, whole = (
-        _totals(cell, judged[f"{metric.name}.{name}"], shape[0] * shape[1]).reshape(shape) for name in ("part", "whole")
-    )
-    return Sums(part, whole, metric.is_root)
-
-
-def claim_sums(judged: pd.DataFrame, claim: str, block: NDArray[np.int64]) -> Sums:
-    """What happened less what was stated, a mean over the cases."""
-    count = int(block.max(initial=0)) + 1
-    gap, cases = (_totals(block, values, count) for values in (judged[f"{claim}.gap"], np.ones(len(judged))))
-    return Sums(gap[None, :], cases[None, :], is_root=False)
+    in_cell = [np.bincount(cell, each, minlength=shape[0] * shape[1]).astype(np.float64) for each in (part, whole)]
+    return Sums(in_cell[0].reshape(shape), in_cell[1].reshape(shape), is_root)
 
 
 def interval(values: Floats, blocks: int, confidence: float) -> Interval:
@@ -93,10 +83,6 @@ def gain(figures: Floats, others: Floats, better: Better) -> Floats:
     less = figures - others if better == "higher" else others - figures
     share = np.full(np.shape(others), np.nan)
     return np.asarray(np.divide(less, np.abs(others), out=share, where=others != 0), np.float64)
-
-
-def _totals(cell: NDArray[np.int64], values: pd.Series | Floats, count: int) -> Floats:
-    return np.bincount(cell, np.asarray(values, np.float64), minlength=count).astype(np.float64)
 
 
 @cache

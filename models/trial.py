@@ -29,6 +29,8 @@ class Trial:
     description: Description
     judged: Mapping[str, pd.DataFrame]
     _values: dict[tuple[str, str, str], Floats] = field(default_factory=dict, repr=False, compare=False)
+    _numbered: dict[str, NDArray[np.int64]] = field(default_factory=dict, repr=False, compare=False)
+    _grouped: dict[str | None, NDArray[np.int64]] = field(default_factory=dict, repr=False, compare=False)
 
     def value(self, name: str, metric: Metric, part: str = ALL) -> float:
         """A candidate's metric."""
@@ -45,7 +47,8 @@ class Trial:
 
     def gap(self, name: str, claim: str) -> Interval:
         """Of a candidate's claim, what happened less what was stated."""
-        sums = bootstrap.claim_sums(self.judged[name], claim, self._blocks(ALL))
+        gap = self._column(name, f"{claim}.gap", ALL)
+        sums = bootstrap.sums(gap, np.ones(len(gap)), self._group(None), self._blocks(ALL), is_root=False)
         return self._interval(sums.values(), ALL)
 
     def cases(self, part: str = ALL) -> int:
@@ -96,14 +99,28 @@ class Trial:
 
     def _blocks(self, part: str) -> NDArray[np.int64]:
         """The block of each case of a part, numbered from 0 without gaps."""
-        return np.unique(self._every_block[self._in(part)], return_inverse=True)[1].astype(np.int64)
+        if part not in self._numbered:
+            block = self._every_block[self._in(part)]
+            self._numbered[part] = np.unique(block, return_inverse=True)[1].astype(np.int64)
+        return self._numbered[part]
+
+    def _group(self, by: str | None) -> NDArray[np.int64]:
+        """The group of each case, the same for all candidates; one group without a column to go by."""
+        if by not in self._grouped:
+            codes = pd.factorize(self._any[by])[0] if by else np.zeros(len(self._any))
+            self._grouped[by] = codes.astype(np.int64)
+        return self._grouped[by]
+
+    def _column(self, name: str, column: str, part: str) -> Floats:
+        return self.judged[name][column].to_numpy(np.float64)[self._in(part)]
 
     def _drawn(self, name: str, metric: Metric, part: str) -> Floats:
         key = (name, metric.name, part)
         if key not in self._values:
-            judged = self.judged[name]
-            sums = bootstrap.sums(judged if part == ALL else judged[self._in(part)], metric, self._blocks(part))
-            self._values[key] = sums.values()
+            above = self._column(name, f"{metric.name}.part", part)
+            below = self._column(name, f"{metric.name}.whole", part)
+            group = self._group(metric.by)[self._in(part)]
+            self._values[key] = bootstrap.sums(above, below, group, self._blocks(part), metric.is_root).values()
         return self._values[key]
 
     def _interval(self, values: Floats, part: str) -> Interval:
