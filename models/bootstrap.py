@@ -9,7 +9,6 @@ bootstrap, 12.5).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from models.description import Better, Metric
+from models.description import Better
 
 Floats = NDArray[np.float64]
-DRAWS = 1_000
+DRAWS = 400
 _SEED = 11
 
 
@@ -42,18 +41,13 @@ class Sums:
     whole: Floats
     is_root: bool
 
-    @property
-    def blocks(self) -> int:
-        return int(self.part.shape[1])
-
-    def value(self, weights: Floats) -> Floats:
-        """The metric for each row of `weights`, how often each block counts; NaN where nothing counts."""
+    def values(self) -> Floats:
+        """The metric with every block counted once, then for each draw of blocks; NaN where nothing counts."""
+        weights = _weights(self.part.shape[1])
         whole = weights @ self.whole.T
-        ratio = np.divide(weights @ self.part.T, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-        ratio = np.sqrt(ratio) if self.is_root else ratio
-        counted = np.isfinite(ratio)
-        total = np.where(counted, ratio, 0.0).sum(axis=1)
-        number = counted.sum(axis=1)
+        ratio = np.divide(weights @ self.part.T, whole, out=np.zeros(whole.shape), where=whole > 0)
+        total = (np.sqrt(ratio) if self.is_root else ratio).sum(axis=1)
+        number = (whole > 0).sum(axis=1)
         return np.asarray(np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0), np.float64)
 
 
@@ -63,31 +57,21 @@ def blocks(at: pd.Series, block_days: int, last: np.datetime64) -> NDArray[np.in
     return np.unique(back, return_inverse=True)[1].astype(np.int64)
 
 
-def sums(judged: pd.DataFrame, metric: Metric, block: NDArray[np.int64]) -> Sums:
-    """Parts and wholes of the judged cases of one candidate, whose `block` is given."""
-    group = pd.factorize(judged[metric.by])[0] if metric.by else np.zeros(len(judged), np.int64)
+def sums(part: Floats, whole: Floats, group: NDArray[np.int64], block: NDArray[np.int64], is_root: bool) -> Sums:
+    """Parts and wholes of judged cases, whose `group` and `block` are numbered from 0."""
     shape = (int(group.max(initial=0)) + 1, int(block.max(initial=0)) + 1)
     cell = group * shape[1] + block
-    part, whole = (
-        _totals(cell, judged[f"{metric.name}.{name}"], shape[0] * shape[1]).reshape(shape) for name in ("part", "whole")
-    )
-    return Sums(part, whole, metric.is_root)
+    in_cell = [np.bincount(cell, each, minlength=shape[0] * shape[1]).astype(np.float64) for each in (part, whole)]
+    return Sums(in_cell[0].reshape(shape), in_cell[1].reshape(shape), is_root)
 
 
-def claim_sums(judged: pd.DataFrame, claim: str, block: NDArray[np.int64]) -> Sums:
-    """What happened less what was stated, a mean over the cases."""
-    count = int(block.max(initial=0)) + 1
-    gap, cases = (_totals(block, values, count) for values in (judged[f"{claim}.gap"], np.ones(len(judged))))
-    return Sums(gap[None, :], cases[None, :], is_root=False)
-
-
-def estimate(figure: Callable[[Floats], Floats], blocks: int, confidence: float) -> Interval:
-    """A figure of weights of blocks, as `Sums.value`, with its two-sided interval."""
-    value = float(figure(np.ones((1, blocks)))[0])
+def interval(values: Floats, blocks: int, confidence: float) -> Interval:
+    """A figure from its `Sums.values`, or what was made of several over the same blocks, with two-sided bounds."""
+    value = float(values[0])
     if blocks < 2:
         return Interval(value, -np.inf, np.inf)
     # The spread of a resample of n is that of n - 1 of n.
-    error = float(np.nanstd(figure(_draws(blocks)), ddof=1) * np.sqrt(blocks / (blocks - 1)))
+    error = float(np.nanstd(values[1:], ddof=1) * np.sqrt(blocks / (blocks - 1)))
     reach = float(stats.t.ppf((1 + confidence) / 2, blocks - 1)) * error
     return Interval(value, value - reach, value + reach)
 
@@ -101,12 +85,8 @@ def gain(figures: Floats, others: Floats, better: Better) -> Floats:
     return np.asarray(np.divide(less, np.abs(others), out=share, where=others != 0), np.float64)
 
 
-def _totals(cell: NDArray[np.int64], values: pd.Series | Floats, count: int) -> Floats:
-    return np.bincount(cell, np.asarray(values, np.float64), minlength=count).astype(np.float64)
-
-
 @cache
-def _draws(count: int) -> Floats:
-    """How often each of `count` blocks is drawn, one row a draw."""
+def _weights(count: int) -> Floats:
+    """How often each of `count` blocks counts: once each in the first row, as drawn in the others."""
     drawn = np.random.default_rng(_SEED).multinomial(count, np.full(count, 1 / count), size=DRAWS)
-    return drawn.astype(np.float64)
+    return np.concatenate([np.ones((1, count)), drawn.astype(np.float64)])

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from models.description import Description, Recipe
-    from models.gate import Trial
     from models.rolling import Rolling
     from models.splits import ClosedWindow
+    from models.trial import Trial
 
 _ROOT = Path(__file__).parent.parent
 # Of as many snapshots what was judged is kept.
@@ -50,7 +50,7 @@ class Backtest:
         """
         import pandas as pd
 
-        from models.gate import Trial
+        from models.trial import Trial
 
         asked = self.windows if window is None else (window,)
         shared = [each for each in asked if self._cases(challenger, each) is not None]

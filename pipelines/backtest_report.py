@@ -16,7 +16,7 @@ from pipelines.model_inputs import model_inputs
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from models.gate import Trial
+    from models.trial import Trial
 
 Log = Callable[[str], None]
 

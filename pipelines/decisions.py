@@ -65,8 +65,8 @@ class Decision:
     training_key: str = ""
 
 
-def decide(home: Home, decision: Decision) -> None:
-    """Record a decision; a promotion takes effect with the file's appearance."""
+def decide(home: Home, decision: Decision) -> dict[str, Any]:
+    """Record a decision and return its event; a promotion takes effect with the file's appearance."""
     champions = champions_of(home, decision.version.model)
     now = datetime.now(UTC)
     event = {
@@ -77,6 +77,7 @@ def decide(home: Home, decision: Decision) -> None:
     }
     name = f"{now:%Y%m%dT%H%M%S%f}-{fingerprint(event)[:12]}.json"
     write_atomically(home.decisions / name, canonical_json(event))
+    return event
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def _rebuild(home: Home, settings: Settings, owner: str, receipt: Receipt, log: 
     for day in days:
         as_of = date.fromisoformat(day)
         nights.build(settings, as_of, owner, log)
-        if (home.predictions / "demand" / f"as_of={day}").exists():
+        if any(home.predictions.glob(f"*/as_of={day}")):
             nights.score(settings, as_of, owner, log)
         if any(home.exports.glob(f"*/v*/as_of={day}/manifest.json")):
             nights.export(settings, as_of, owner, log)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipelines import decisions, model_figures
@@ -12,13 +12,14 @@ from pipelines.simulate.describe import page
 
 if TYPE_CHECKING:
     from models.description import Model
-    from models.gate import Trial, Verdict
+    from models.gate import Verdict
+    from models.trial import Trial
     from pipelines.backtest import Backtest
     from pipelines.model_inputs import Inputs
 
 FILE = "card.html"
-PLOT_FILES = ("by_origin.svg", "gains.svg")
-DOCUMENTS = (FILE, *PLOT_FILES)
+BY_ORIGIN, GAINS = "by_origin.svg", "gains.svg"
+DOCUMENTS = (FILE, BY_ORIGIN, GAINS)
 Log = Callable[[str], None]
 
 
@@ -26,12 +27,15 @@ def documents(
     inputs: Inputs, model: Model, tested: Backtest, trial: Trial | None, verdict: Verdict, tags: Mapping[str, str]
 ) -> dict[str, bytes]:
     """The card and its plots as files."""
-    card = _card(inputs, model, tested, trial, verdict, tags)
-    found = {FILE: card.encode()}
-    if trial is not None:
-        plots = (model_figures.by_origin(tested), model_figures.gains(trial, verdict.challenger))
-        found |= {name: _standalone(plot.svg).encode() for name, plot in zip(PLOT_FILES, plots, strict=True)}
-    return found
+    if trial is None:
+        return {FILE: _card(inputs, model, verdict, tags, []).encode()}
+    plots = model_figures.plots(tested, trial, verdict.challenger)
+    shown = model_figures.sections(trial, verdict.challenger, plots)
+    return {
+        FILE: _card(inputs, model, verdict, tags, shown).encode(),
+        BY_ORIGIN: _standalone(plots.by_origin.svg).encode(),
+        GAINS: _standalone(plots.gains.svg).encode(),
+    }
 
 
 def publish(home: Home, model: str, log: Log) -> None:
@@ -46,9 +50,7 @@ def publish(home: Home, model: str, log: Log) -> None:
                     log(f"model card: {path}")
 
 
-def _card(
-    inputs: Inputs, model: Model, tested: Backtest, trial: Trial | None, verdict: Verdict, tags: Mapping[str, str]
-) -> str:
+def _card(inputs: Inputs, model: Model, verdict: Verdict, tags: Mapping[str, str], judged: Sequence[str]) -> str:
     description = inputs.description
     days = inputs.question.days(inputs.history)
     trained = f"{days[0]} to {days[1]}" if days else "nothing"
@@ -65,8 +67,7 @@ def _card(
     ]
     columns = [page.Column("", False), page.Column("", False)]
     body = [page.section("What it is", [], [page.table("Facts", columns, facts, "", is_wide=True)])]
-    if trial is not None:
-        body += model_figures.sections(tested, trial, verdict.challenger)
+    body += judged
     limits = "".join(f"<p>{page.prose(limit)}</p>" for limit in description.limits)
     body.append(page.section("Limits", [limits], []))
     return page.page(f"{description.name}: {model.method} {model.version}", description.purpose, body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.simulate.describe import figures, page
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from models.bootstrap import Interval
-    from models.gate import Trial
+    from models.trial import Trial
     from pipelines.backtest import Backtest
 
-ALL = "all"
 COLUMNS = (
     "origin",
     "slice",
@@ -37,6 +37,8 @@ def results(tested: Backtest) -> pd.DataFrame:
     gain over it as a share of it, each with its interval."""
     import pandas as pd
 
+    from models.trial import ALL
+
     rows: list[tuple[object, ...]] = []
     challenger = tested.description.challenger
     if (whole := tested.trial(challenger)) is not None:
@@ -48,8 +50,10 @@ def results(tested: Backtest) -> pd.DataFrame:
 
 
 def _rows(origin: str, trial: Trial, challenger: str, is_sliced: bool) -> Iterator[tuple[object, ...]]:
+    from models.trial import ALL
+
     description = trial.description
-    cases = len(trial.judged[challenger])
+    cases = trial.cases()
     for name in trial.judged:
         for metric in (*description.metrics, description.money):
             gain = trial.gain(challenger, name, metric)
@@ -57,11 +61,10 @@ def _rows(origin: str, trial: Trial, challenger: str, is_sliced: bool) -> Iterat
         for claim in description.claims:
             gap = trial.gap(name, claim)
             yield origin, ALL, f"{claim}_gap", name, *_flat(gap), None, None, None, cases
-        for label, rows in trial.slices() if is_sliced else ():
+        for part in trial.slices if is_sliced else ():
             for metric in (description.metrics[0], description.money):
-                gain = trial.gain(challenger, name, metric, rows)
-                figure = trial.figure(name, metric, rows)
-                yield origin, label, metric.name, name, *_flat(figure), *_flat(gain), int(rows.sum())
+                figure, gain = trial.figure(name, metric, part), trial.gain(challenger, name, metric, part)
+                yield origin, part, metric.name, name, *_flat(figure), *_flat(gain), trial.cases(part)
 
 
 def _flat(interval: Interval) -> tuple[float | None, ...]:
@@ -69,7 +72,19 @@ def _flat(interval: Interval) -> tuple[float | None, ...]:
     return tuple(bound if math.isfinite(bound) else None for bound in bounds)
 
 
-def by_origin(tested: Backtest) -> Plot:
+@dataclass(frozen=True)
+class Plots:
+    """The deciding metric by origin, and the gains by slice."""
+
+    by_origin: Plot
+    gains: Plot
+
+
+def plots(tested: Backtest, trial: Trial, candidate: str) -> Plots:
+    return Plots(_by_origin(tested), _gains(trial, candidate))
+
+
+def _by_origin(tested: Backtest) -> Plot:
     """The deciding metric of each candidate, origin by origin."""
     metric, challenger = tested.description.metrics[0], tested.description.challenger
     points: dict[str, list[tuple[object, float]]] = {}
@@ -80,16 +95,18 @@ def by_origin(tested: Backtest) -> Plot:
     return figures.lines("by origin", [Line(name, line) for name, line in points.items()])
 
 
-def gains(trial: Trial, candidate: str) -> Plot:
+def _gains(trial: Trial, candidate: str) -> Plot:
     """How much better a candidate is than each other: a share of the other's deciding metric, in all and by slice."""
+    from models.trial import ALL
+
     metric = trial.description.metrics[0]
-    slices = [(ALL, None), *trial.slices()]
+    parts = [ALL, *trial.slices]
     groups = []
     for name in trial.judged:
         if name != candidate:
-            shares = [_drawn(trial.gain(candidate, name, metric, rows)) for _, rows in slices]
+            shares = [_drawn(trial.gain(candidate, name, metric, part)) for part in parts]
             groups.append((f"better than {name}", shares))
-    return figures.intervals("gains", [label for label, _ in slices], groups)
+    return figures.intervals("gains", parts, groups)
 
 
 def _drawn(gain: Interval) -> figures.Interval | None:
@@ -125,24 +142,24 @@ def calibration_table(trial: Trial, candidate: str) -> str:
     return page.table(f"Calibration of {candidate}", columns, rows, f"At most {margin} beyond noise is accepted.")
 
 
-def sections(tested: Backtest, trial: Trial, candidate: str) -> list[str]:
+def sections(trial: Trial, candidate: str, plots: Plots) -> list[str]:
     """The parts of a page that show how a candidate was judged."""
     metric = trial.description.metrics[0]
-    plots = [
+    shown = [
         page.figure(
             f"Gain of {candidate} by slice",
-            gains(trial, candidate),
+            plots.gains,
             f"Share of the other's {metric.name}; right of 0 is better.",
         ),
         page.figure(
             "By origin",
-            by_origin(tested),
+            plots.by_origin,
             f"{metric.name} of the window after each origin, better {metric.better}.",
         ),
     ]
     return [
         page.section("Figures", [], [figures_table(trial)]),
-        page.section("Slices and origins", [], plots),
+        page.section("Slices and origins", [], shown),
         page.section("Calibration", [], [calibration_table(trial, candidate)] if trial.description.claims else []),
     ]
 
@@ -154,5 +171,7 @@ def results_page(tested: Backtest) -> str:
     challenger = tested.description.challenger
     trial = tested.trial(challenger)
     lead = f"{window_text(tested.windows)}; every candidate has seen nothing after its origin."
-    body = sections(tested, trial, challenger) if trial else [page.prose("Too little closed history to compare.")]
+    body = [page.prose("Too little closed history to compare.")]
+    if trial is not None:
+        body = sections(trial, challenger, plots(tested, trial, challenger))
     return page.page(f"Backtest of {tested.description.name}", lead, body)

@@ -47,10 +47,10 @@ def promote(settings: Settings, model: str, number: str, because: str, log: Log)
         champions = decisions.champions_of(home, model)
         is_champion = bool(champions) and champions[0].registered_version == version.registered_version
         if not is_champion:
-            figures = registry.figures(version)
-            decisions.decide(home, Decision(PROMOTION, _person(), version, because.strip(), figures))
+            decisions.decide(home, Decision(PROMOTION, _person(), version, because.strip(), registry.figures(version)))
         # Also where it is champion already: an earlier promotion may have been killed before MLflow followed.
-        registry.follow(version, list(decisions.events(home, model))[-1])
+        promoted = [event for event in decisions.events(home, model) if event["kind"] == PROMOTION]
+        registry.follow(version, promoted[-1])
     log(f"{model}: {version.name} is champion{' already; nothing was decided' if is_champion else ''}")
     return version
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models.description import Description, Export, Fallback, Gate, Metric
-from models.gate import Trial
+from models.trial import Trial
 
 SERIES, DAYS, WEEK = 40, 112, 7
 LAST = np.datetime64("2025-04-22")

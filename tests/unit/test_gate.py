@@ -8,7 +8,6 @@ import pytest
 from judged import LAST, WEEK, World, trial
 
 from models import bootstrap
-from models.description import Metric
 from models.gate import Verdict, decide
 
 
@@ -119,25 +118,17 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     for _ in range(count):
         weeks = rng.normal(1, 0.2, 12)
         sums = bootstrap.Sums(weeks[None, :], np.ones((1, 12)), is_root=False)
-        interval = bootstrap.estimate(sums.value, 12, 0.98)
+        interval = bootstrap.interval(sums.values(), 12, 0.98)
         held += interval.low <= 1 <= interval.high
     # Four standard errors of a share of a thousand.
     assert held / count == pytest.approx(0.98, abs=4 * np.sqrt(0.98 * 0.02 / count))
 
 
 def test_a_metric_by_group_is_the_mean_of_the_groups_roots() -> None:
-    # Errors of 2 and 0 in group a: mean square 2; of 3 in group b: 9. Roots, then their mean.
-    judged = pd.DataFrame(
-        {
-            "at": [LAST] * 3,
-            "series": ["a", "a", "b"],
-            "m.part": [4.0, 0.0, 9.0],
-            "m.whole": [1.0, 1.0, 1.0],
-        }
-    )
-    metric = Metric("m", "", by="series", is_root=True)
-    sums = bootstrap.sums(judged, metric, bootstrap.blocks(judged["at"], WEEK, LAST))
-    assert sums.value(np.ones((1, 1)))[0] == pytest.approx((np.sqrt(2) + 3) / 2)
+    # Errors of 2 and 0 in one group: mean square 2; of 3 in the other: 9. Roots, then their mean.
+    part, group = np.array([4.0, 0.0, 9.0]), np.array([0, 0, 1])
+    sums = bootstrap.sums(part, np.ones(3), group, np.zeros(3, np.int64), is_root=True)
+    assert sums.values()[0] == pytest.approx((np.sqrt(2) + 3) / 2)
 
 
 def test_the_newest_block_is_a_whole_one() -> None:

@@ -1,0 +1,128 @@
+"""Candidates judged on the same cases: their figures, and how much better one is than another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models import bootstrap
+from models.bootstrap import Floats, Interval
+from models.description import Description, Metric
+
+ALL = "all"
+# Before the name of a slice: all cases but its own.
+BUT = "all but "
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The judged cases of each candidate by name, row for row the same cases.
+
+    `part` is `all`, one of `slices`, or with `all but ` before it what is not of that slice.
+    """
+
+    description: Description
+    judged: Mapping[str, pd.DataFrame]
+    _values: dict[tuple[str, str, str], Floats] = field(default_factory=dict, repr=False, compare=False)
+    _numbered: dict[str, NDArray[np.int64]] = field(default_factory=dict, repr=False, compare=False)
+    _grouped: dict[str | None, NDArray[np.int64]] = field(default_factory=dict, repr=False, compare=False)
+
+    def value(self, name: str, metric: Metric, part: str = ALL) -> float:
+        """A candidate's metric."""
+        return float(self._drawn(name, metric, part)[0])
+
+    def figure(self, name: str, metric: Metric, part: str = ALL) -> Interval:
+        """A candidate's metric with its interval."""
+        return self._interval(self._drawn(name, metric, part), part)
+
+    def gain(self, name: str, other: str, metric: Metric, part: str = ALL) -> Interval:
+        """How much better the first candidate is, as a share of the other's metric."""
+        first, second = (self._drawn(one, metric, part) for one in (name, other))
+        return self._interval(bootstrap.gain(first, second, metric.better), part)
+
+    def gap(self, name: str, claim: str) -> Interval:
+        """Of a candidate's claim, what happened less what was stated."""
+        gap = self._column(name, f"{claim}.gap", ALL)
+        sums = bootstrap.sums(gap, np.ones(len(gap)), self._group(None), self._blocks(ALL), is_root=False)
+        return self._interval(sums.values(), ALL)
+
+    def cases(self, part: str = ALL) -> int:
+        return len(self._blocks(part))
+
+    @property
+    def slices(self) -> tuple[str, ...]:
+        """Every slice that is large enough to be judged by itself."""
+        return tuple(self._rows)
+
+    @cached_property
+    def figures(self) -> dict[str, float]:
+        """`<candidate>.<metric>` and `<candidate>.<claim>_gap` of all, with the bounds of the deciding metric."""
+        description, found = self.description, dict[str, float]()
+        decisive = description.metrics[0]
+        for name in self.judged:
+            for metric in (*description.metrics, description.money):
+                found[f"{name}.{metric.name}"] = self.value(name, metric)
+            interval = self.figure(name, decisive)
+            found[f"{name}.{decisive.name}_low"] = interval.low
+            found[f"{name}.{decisive.name}_high"] = interval.high
+            for claim in description.claims:
+                found[f"{name}.{claim}_gap"] = self.gap(name, claim).value
+        return {name: value for name, value in found.items() if np.isfinite(value)}
+
+    @property
+    def _any(self) -> pd.DataFrame:
+        return next(iter(self.judged.values()))
+
+    @cached_property
+    def _rows(self) -> dict[str, NDArray[np.bool_]]:
+        rows = {}
+        for column in self.description.slices:
+            for value, count in self._any[column].value_counts().sort_index().items():
+                if self.description.gate.fewest_cases <= count < len(self._any):
+                    rows[f"{column} {value}"] = (self._any[column] == value).to_numpy()
+        return rows
+
+    def _in(self, part: str) -> NDArray[np.bool_] | slice:
+        if part == ALL:
+            return slice(None)
+        return ~self._rows[part.removeprefix(BUT)] if part.startswith(BUT) else self._rows[part]
+
+    @cached_property
+    def _every_block(self) -> NDArray[np.int64]:
+        at = self._any["at"]
+        return bootstrap.blocks(at, self.description.gate.block_days, at.to_numpy("datetime64[D]").max())
+
+    def _blocks(self, part: str) -> NDArray[np.int64]:
+        """The block of each case of a part, numbered from 0 without gaps."""
+        if part not in self._numbered:
+            block = self._every_block[self._in(part)]
+            self._numbered[part] = np.unique(block, return_inverse=True)[1].astype(np.int64)
+        return self._numbered[part]
+
+    def _group(self, by: str | None) -> NDArray[np.int64]:
+        """The group of each case, the same for all candidates; one group without a column to go by."""
+        if by not in self._grouped:
+            codes = pd.factorize(self._any[by])[0] if by else np.zeros(len(self._any))
+            self._grouped[by] = codes.astype(np.int64)
+        return self._grouped[by]
+
+    def _column(self, name: str, column: str, part: str) -> Floats:
+        return self.judged[name][column].to_numpy(np.float64)[self._in(part)]
+
+    def _drawn(self, name: str, metric: Metric, part: str) -> Floats:
+        key = (name, metric.name, part)
+        if key not in self._values:
+            above = self._column(name, f"{metric.name}.part", part)
+            below = self._column(name, f"{metric.name}.whole", part)
+            group = self._group(metric.by)[self._in(part)]
+            self._values[key] = bootstrap.sums(above, below, group, self._blocks(part), metric.is_root).values()
+        return self._values[key]
+
+    def _interval(self, values: Floats, part: str) -> Interval:
+        blocks = int(self._blocks(part).max(initial=-1)) + 1
+        return bootstrap.interval(values, blocks, self.description.gate.confidence)
