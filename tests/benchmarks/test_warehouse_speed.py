@@ -129,7 +129,7 @@ def test_full_build(made_once: MadeOnce, tmp_path: Path, capsys: pytest.CaptureF
     built = _run([NIGHTSHIFT, "build", "--as-of", str(AS_OF), *at])[0]
     start_of_dbt = _start_of_dbt(home)
     one_day = ["--from", str(AS_OF), "--to", str(AS_OF), "--again"]
-    start = _run([NIGHTSHIFT, "ingest", "calendar", *one_day, *at])[0]
+    start = _run([NIGHTSHIFT, "ingest", "promotions", *one_day, *at])[0]
     with duckdb.connect() as connection:
         connection.execute(f"attach '{home / 'warehouse.duckdb'}' as built (read_only)")
         connection.execute(f"attach '{by_hand}' as by_hand (read_only)")
@@ -222,7 +222,7 @@ def _by_part(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 def _start(folder: Path, landing: Path) -> None:
     """Let Great Expectations start, which is no part of what follows."""
     settings = Settings.load(home=_new_home(folder / "start"), landing=landing)
-    nights.ingest(settings, ["calendar"], FIRST, FIRST + timedelta(days=HISTORIES[0]), _unsaid)
+    nights.ingest(settings, ["promotions"], FIRST, FIRST + timedelta(days=HISTORIES[0]), _unsaid)
 
 
 def _listed(seconds: Mapping[str, float]) -> str:
