@@ -72,6 +72,15 @@
     {%- else -%} null and null {%- endif -%}
 {%- endmacro %}
 
+{#- Id and day of every delivery of a click; where a build goes by changes, of those that may be repeated. -#}
+{% macro deliveries_of_touched_events() -%}
+    select event_id, ds from {{ source('raw', 'events') }}
+    where {{ known_by_as_of() }}
+    {%- if by_changes() %}
+        and ds between {{ events_near_changes() }} and event_id in ({{ touched('events') }})
+    {%- endif %}
+{%- endmacro %}
+
 {% macro delete_touched_repeats() -%}
     {% if by_changes() -%}
     delete from {{ this }}
@@ -96,6 +105,12 @@
                 and clicks.occurred_at between visits.started_at and visits.ended_at
         )
     {%- endif %}
+{%- endmacro %}
+
+{#- What sessions are made of, with a number that puts the clicks of a visit in order. -#}
+{% macro session_click() -%}
+    visitor_id, session_id, customer_id, device, country, traffic_source, event_type, occurred_at, occurred_on,
+    {{ moment('occurred_at', 'event_id') }} as moment
 {%- endmacro %}
 
 {#- Lines of touched orders and returns, and those that have come of age since. -#}

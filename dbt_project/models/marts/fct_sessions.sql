@@ -1,24 +1,16 @@
 {{ config(materialized='incremental', pre_hook="{{ delete_touched('session_key', 'sessions') }}") }}
-with clicks as (
+-- Clicks with a session's id are read apart from those without: a step that both came from would be kept in memory.
+with told as (
 
-    {{ clicks_of_touched_visits() }}
+    select {{ session_click() }} from ({{ clicks_of_touched_visits() }}) as clicks
+    where session_id is not null
 
 ),
 
-clicks_with_moment as (
+untold as (
 
-    select
-        visitor_id,
-        session_id,
-        customer_id,
-        device,
-        country,
-        traffic_source,
-        event_type,
-        occurred_at,
-        occurred_on,
-        {{ moment('occurred_at', 'event_id') }} as moment
-    from clicks
+    select {{ session_click() }} from ({{ clicks_of_touched_visits() }}) as clicks
+    where session_id is null
 
 ),
 
@@ -29,8 +21,7 @@ after_gaps as (
         *,
         -- Not "occurred_at - previous > 30 minutes": subtracting instants is several times slower.
         occurred_at > lag(occurred_at) over by_visitor + interval 30 minute as is_after_gap
-    from clicks_with_moment
-    where session_id is null
+    from untold
     window by_visitor as (partition by {{ fast_hash(['visitor_id']) }} order by moment)
 
 ),
@@ -38,8 +29,7 @@ after_gaps as (
 numbered as (
 
     select *, false as is_after_gap, 0 as session_number
-    from clicks_with_moment
-    where session_id is not null
+    from told
     union all
     select
         *,

@@ -1,20 +1,13 @@
 {{ config(materialized='incremental', pre_hook="{{ delete_touched_repeats() }}") }}
-with deliveries as (
+-- Few clicks are delivered twice: they are found by a number that stands for their id. Read twice rather than kept.
+with repeated as (
 
-    select event_id, ds from {{ source('raw', 'events') }}
-    where {{ known_by_as_of() }}
-        {%- if by_changes() %}
-        and ds between {{ events_near_changes() }} and event_id in ({{ touched('events') }})
-        {%- endif %}
-
-),
-
--- Few clicks are delivered twice: they are found by a number that stands for their id.
-repeated as (
-
-    select event_id, ds from deliveries
+    select event_id, ds from ({{ deliveries_of_touched_events() }}) as deliveries
     where {{ fast_hash(['event_id']) }} in (
-        select {{ fast_hash(['event_id']) }} from deliveries group by {{ fast_hash(['event_id']) }} having count(*) > 1
+        select {{ fast_hash(['event_id']) }}
+        from ({{ deliveries_of_touched_events() }}) as deliveries
+        group by {{ fast_hash(['event_id']) }}
+        having count(*) > 1
     )
 
 )
