@@ -81,9 +81,11 @@ def decide(home: Home, decision: Decision) -> dict[str, Any]:
 
 
 @contextmanager
-def deciding(home: Home, model: str) -> Iterator[None]:
-    """One decision on a model at a time."""
-    with FileLock(home.decisions / f".{model}.lock", mode=0o600):
+def deciding(home: Home) -> Iterator[None]:
+    """One decision at a time; what a killed one had begun to write goes."""
+    with FileLock(home.decisions / ".lock", mode=0o600):
+        for left in home.decisions.glob(".*.tmp"):
+            left.unlink()
         yield
 
 

@@ -43,7 +43,7 @@ def promote(settings: Settings, model: str, number: str, because: str, log: Log)
         registry.tag_files(version)
     files = model_files.proven(home.root / version.folder, version.sha256)
     model_files.load(model, matures, files, version.model_version)
-    with decisions.deciding(home, model):
+    with decisions.deciding(home):
         champions = decisions.champions_of(home, model)
         is_champion = bool(champions) and champions[0].registered_version == version.registered_version
         if not is_champion:

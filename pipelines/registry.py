@@ -180,12 +180,6 @@ class Registry:
         return str(self.client.create_experiment(self.model, artifact_location=str(self.home.mlflow / "artifacts")))
 
 
-def has_database(settings: Settings) -> bool:
-    """False while nothing was trained yet; a reader must not make MLflow create its database."""
-    path = _database(settings.mlflow_tracking_uri)
-    return path is None or path.exists()
-
-
 def _check_database(uri: str) -> None:
     """Fail at once on a damaged database; MLflow itself retries for minutes."""
     path = _database(uri)

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         float, Field(ge=0, description="how much later than its updated_at a row of a SQL source may be committed")
     ] = 10
     threads: Annotated[int, Field(ge=1, description="threads of DuckDB, dbt and LightGBM")] = 2
-    memory_limit: Annotated[str, Field(description="DuckDB's memory limit")] = "4GB"
+    memory_limit: Annotated[str, Field(description="DuckDB's memory limit")] = "2500MB"
     seed: Annotated[int, Field(description="seed of training")] = 7
 
     @field_validator("home", "sources", "landing")

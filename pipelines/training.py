@@ -114,7 +114,7 @@ def _decide(
         figures=chosen.decided.figures,
         training_key=judged.key,
     )
-    with decisions.deciding(home, version.model):
+    with decisions.deciding(home):
         if _champion(home, version.model) != champion:
             raise NightshiftError(f"{version.model}: the champion changed meanwhile; train again")
         decided = decisions.decide(home, decision)
