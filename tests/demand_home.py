@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,13 @@ from pipelines.settings import Settings
 
 FIRST = date(2024, 1, 1)
 HORIZON_DAYS = 28
+
+
+def mlflow_client(settings: Settings) -> Any:
+    """A client of the home's MLflow, whatever registry this process has been told of before."""
+    import mlflow
+
+    return mlflow.MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
 
 
 def day(number: int) -> date:

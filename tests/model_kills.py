@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from demand_home import day, noisy, scored, snapshot
+from demand_home import day, mlflow_client, noisy, scored, snapshot
 from kills import counted
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -72,7 +72,7 @@ def _killed(work: Callable[[], Any], fatal: int) -> Callable[[], int]:
 
 
 def main(root: Path, every: int) -> None:
-    import mlflow
+    import mlflow  # noqa: F401 -- once, before the forks
 
     home = Home.create(root)
     settings = Settings.load(home=root)
@@ -86,7 +86,7 @@ def main(root: Path, every: int) -> None:
 
     def seen() -> dict[str, Any]:
         """Who is champion, who speaks, who is under the alias, and how many versions and decisions there are."""
-        client = mlflow.MlflowClient(settings.mlflow_tracking_uri)
+        client = mlflow_client(settings)
         report = scored(home, day(60), names[60])
         return {
             "champion": decisions.champions_of(home, "demand")[0].model_version,

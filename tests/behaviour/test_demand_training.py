@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from demand_home import FIRST, day, features_of, scored
+from demand_home import FIRST, day, features_of, mlflow_client, scored
 from demand_home import snapshot as put
 
 from pipelines.errors import NightshiftError
@@ -46,14 +46,12 @@ def _silent(line: str) -> None: ...
 
 
 def test_a_planted_season_is_learned_and_repeated_training_registers_nothing_new(home: Home) -> None:
-    import mlflow
-
     snapshot = put(home, features_of(_units()))
     (first,) = train(_settings(home), AS_OF, snapshot, log=_silent)
     assert (first.method, first.status) == ("lightgbm", "promoted")
     (again,) = train(_settings(home), AS_OF, snapshot, log=_silent)
     assert (again.status, again.model_version) == ("unchanged", first.model_version)
-    client = mlflow.MlflowClient(_settings(home).mlflow_tracking_uri)
+    client = mlflow_client(_settings(home))
     (version,) = client.search_model_versions("name = 'demand'")
     assert client.get_model_version_by_alias("demand", "champion").version == version.version
     assert version.tags["snapshot_hash"] == snapshot

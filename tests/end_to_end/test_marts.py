@@ -204,7 +204,7 @@ def _currencies(home: Path) -> pd.DataFrame:
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
         rows = connection.sql("from marts.mart_currencies")
         frame = pd.DataFrame(rows.fetchall(), columns=rows.columns)
-    return frame.set_index("currency")
+    return frame.set_index("currency").sort_index()
 
 
 def _gross(home: Path) -> dict[str, Decimal]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from demand_home import day, noisy, scored, snapshot
+from demand_home import day, mlflow_client, noisy, scored, snapshot
 
 from pipelines import decisions
 from pipelines.errors import NightshiftError, UsageError
@@ -47,12 +46,6 @@ def _promote(settings: Settings, number: str, because: str = "it misjudges the s
     return promote(settings, "demand", number, because, lambda line: None)
 
 
-def _client(settings: Settings) -> Any:
-    import mlflow
-
-    return mlflow.MlflowClient(settings.mlflow_tracking_uri)
-
-
 def test_going_back_takes_effect_the_next_night_and_says_who_and_why(two: tuple[Settings, str, list[str]]) -> None:
     settings, name, (first, second) = two
     home = Home(settings.home)
@@ -67,7 +60,7 @@ def test_going_back_takes_effect_the_next_night_and_says_who_and_why(two: tuple[
         second,
     )
     assert event["decided_by"] not in ("", "gate")
-    version = _client(settings).get_model_version_by_alias("demand", "champion")
+    version = mlflow_client(settings).get_model_version_by_alias("demand", "champion")
     assert str(version.version) == "1"
     assert version.tags["decision.reason"] == "it misjudges the sale"
 
@@ -114,7 +107,7 @@ def test_what_is_not_there_not_said_or_not_whole_is_refused(two: tuple[Settings,
 
 def test_a_version_without_checksums_is_tried_apart_and_has_them_then(two: tuple[Settings, str, list[str]]) -> None:
     settings, _, (first, _) = two
-    client = _client(settings)
+    client = mlflow_client(settings)
     digest = client.get_model_version("demand", "1").tags["sha256.model.json"]
     client.delete_model_version_tag("demand", "1", "sha256.model.json")
     assert _promote(settings, "1").model_version == first
@@ -123,7 +116,7 @@ def test_a_version_without_checksums_is_tried_apart_and_has_them_then(two: tuple
 
 def test_mlflow_shows_what_a_version_was_made_from(two: tuple[Settings, str, list[str]]) -> None:
     settings, name, (_, second) = two
-    client = _client(settings)
+    client = mlflow_client(settings)
     version = client.get_model_version("demand", "2")
     run = client.get_run(version.run_id)
     assert version.tags["model_version"] == second
