@@ -17,7 +17,7 @@ from typing import Any
 
 from pipelines import ledger, nights, rewriting, suppression, warehouse
 from pipelines import published as publishing
-from pipelines.erased_deliveries import erase_spool, search_landing, shared_columns
+from pipelines.erased_deliveries import DeliverySearch, shared_columns
 from pipelines.erased_files import ErasedFiles
 from pipelines.erased_person import end, is_unended, suppress
 from pipelines.erased_raw import refuse_damaged, rewrite_raw
@@ -77,7 +77,7 @@ def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bo
         _rebuild(home, settings, owner, receipt, log)
         if receipt.has_changed_the_home or receipt.is_resumed:
             receipt.no_longer_reproducible += _unreproducible(home, first_day, receipt.rebuilt)
-        _landing(home, settings, sources, key, customer, receipt, is_removing_landing, log)
+        _landing(DeliverySearch(home, settings, sources, key), customer, receipt, is_removing_landing, log)
         return receipt, _finish(home, receipt)
     finally:
         nights.release(settings, owner)
@@ -106,11 +106,12 @@ def _clean(
         log(f"raw: {feed}, {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
     files = ErasedFiles(home, settings, key)
     files.leftovers()
+    deliveries = DeliverySearch(home, settings, sources, key)
     receipt.quarantine_rows = files.quarantine()
     for feed, source in sources.feeds.items():
         if source.is_sql and personal_columns(FEEDS[feed]):
             for folder in sorted(home.spool.glob(f"{feed}/*/")):
-                for path, rows in erase_spool(home, settings, feed, source, sources, key, folder).items():
+                for path, rows in deliveries.erase_spool(feed, source, folder).items():
                     name = path.relative_to(home.root).as_posix()
                     receipt.spool_rows = {**receipt.spool_rows, name: rows}
                     if shared := shared_columns(feed, source):
@@ -160,32 +161,23 @@ def _unreproducible(home: Home, first_day: str | None, rebuilt: list[str]) -> li
     return sorted({name for name in snapshots if (home.root / name).exists()} | exports)
 
 
-def _landing(
-    home: Home,
-    settings: Settings,
-    sources: Sources,
-    key: PersonalDataKey,
-    customer: str,
-    receipt: Receipt,
-    is_removing: bool,
-    log: Log,
-) -> None:
-    landing = settings.landing_folder
+def _landing(search: DeliverySearch, customer: str, receipt: Receipt, is_removing: bool, log: Log) -> None:
+    landing = search.settings.landing_folder
     log(f"landing: searching {landing}")
     # Deliveries that name another erased person only are not this customer's.
-    key = replace(key, suppressed=suppression.read_one(home, receipt.customer))
-    search = search_landing(home, settings, sources, key, customer)
-    for path in sorted(search.found):
+    key = replace(search.key, suppressed=suppression.read_one(search.home, receipt.customer))
+    found = replace(search, key=key).naming(customer)
+    for path in sorted(found.naming):
         name = path.relative_to(landing).as_posix()
         if is_removing:
             path.unlink()
             receipt.landing_removed.append(name)
         else:
             receipt.remains[f"landing/{name}"] = "the delivery names the person; --remove-landing deletes it"
-    for path in sorted(search.unreadable - search.found):
+    for path in sorted(found.unreadable - found.naming):
         name = f"landing/{path.relative_to(landing).as_posix()}"
         receipt.remains[name] = "it cannot be read, so whether it names the person is not known"
-    for feed, source in sources.feeds.items():
+    for feed, source in search.sources.feeds.items():
         if source.is_sql or source.is_s3:
             receipt.remains[source.place] = f"{feed} comes from there; it is not Nightshift's to change"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines import ledger, spool
 from pipelines.deliveries import Delivery
-from pipelines.erased_deliveries import erase_spool
+from pipelines.erased_deliveries import DeliverySearch
 from pipelines.errors import NightshiftError
 from pipelines.feeds import FEEDS, Feed
 from pipelines.home import Home
@@ -117,7 +117,7 @@ def _ingest_feed(
             log(f"{name}: {place.note}")
         if source.is_sql and key.suppressed:
             # What the table still gives of erased people must not lie in the spool either.
-            erase_spool(home, settings, name, source, sources, key, place.folder)
+            DeliverySearch(home, settings, sources, key).erase_spool(name, source, place.folder)
         stamped = _changed(home, FEEDS[name], place, asked, sources, again)
         entries: list[dict[str, Any]] = []
         for group in _batches(stamped):
