@@ -23,6 +23,10 @@ class LeftOut:
     tables: frozenset[Table] = frozenset()
     columns: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self.tables and not self.columns
+
 
 def customers(manifest: Path) -> LeftOut:
     """What the manifest of the last build marks; without a manifest nothing may be published to a wider audience."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import audience, decisions, ledger, orphans, published, raw_partitions
+from pipelines import audience, decisions, ledger, orphans, published, published_copy, raw_partitions
 from pipelines.audience import LeftOut
 from pipelines.changes import Changes, Held, changes, forget_held, held_after
 from pipelines.delivered_sql import identifier, literal
@@ -26,7 +26,6 @@ from pipelines.settings import Settings
 from pipelines.sources import Store
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
-PUBLISHED_SCHEMAS = ("marts", "features", "exports")
 EXPORT_MODELS = "path:models/exports"
 _HASH_LENGTH = 16
 # Above this many changed partitions it is quicker to make everything anew.
@@ -200,15 +199,7 @@ class Warehouse:
         if not self.settings.publish_customers:
             hidden = audience.customers(self.home.root / "dbt" / "target" / "manifest.json")
         beside = published.being_written(published.newest(self.home))
-        beside.unlink(missing_ok=True)
-        with duckdb.connect(str(beside)) as connection:
-            connection.execute(f"attach {literal(str(self.path))} as built (read_only)")
-            tables = [table for table in _built_tables(connection) if table not in hidden.tables]
-            counts = {table: _copy_table(connection, table, hidden.columns.get(table, ())) for table in tables}
-            _write_meta(connection, facts, counts)
-            connection.execute("detach built")
-            connection.execute("checkpoint")
-        beside.chmod(0o400)
+        counts = published_copy.make(self.path, beside, hidden, facts)
         target = published.place(self.home, beside, self.as_of, is_newest)
         log(f"published: {len(counts)} tables, {sum(counts.values()):,} rows in {target}")
         return target
@@ -310,41 +301,3 @@ def _dbt_failure(results: Path, log: Path) -> str:
     what = "; ".join(failed[:3]) or "it did not start"
     more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
     return f"dbt build failed: {what}{more}; the whole output is in {log}"
-
-
-def _built_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    schemas = ", ".join(literal(name) for name in PUBLISHED_SCHEMAS)
-    return connection.execute(
-        "select schema_name, table_name from duckdb_tables() "
-        f"where database_name = 'built' and schema_name in ({schemas}) order by all"
-    ).fetchall()
-
-
-def _copy_table(connection: duckdb.DuckDBPyConnection, name: tuple[str, str], hidden: Sequence[str]) -> int:
-    """Copy one table with its comments, without its `hidden` columns; returns its number of rows."""
-    table = ".".join(identifier(part) for part in name)
-    connection.execute(f"create schema if not exists {identifier(name[0])}")
-    without = f" exclude ({', '.join(map(identifier, hidden))})" if hidden else ""
-    connection.execute(f"create table {table} as select *{without} from built.{table}")
-    comments = connection.execute(
-        "select NULL, comment from duckdb_tables() where (database_name, schema_name, table_name) = ('built', $1, $2) "
-        "union all select column_name, comment from duckdb_columns() "
-        "where (database_name, schema_name, table_name) = ('built', $1, $2)",
-        name,
-    ).fetchall()
-    for column, comment in comments:
-        if comment and column not in hidden:
-            target = f"column {table}.{identifier(column)}" if column else f"table {table}"
-            connection.execute(f"comment on {target} is {literal(comment)}")
-    row = connection.execute(f"select count(*) from {table}").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _write_meta(
-    connection: duckdb.DuckDBPyConnection, facts: Mapping[str, str], counts: Mapping[tuple[str, str], int]
-) -> None:
-    rows = [{"name": name, "value": value} for name, value in facts.items()]
-    rows += [{"name": f"rows in {'.'.join(table)}", "value": str(count)} for table, count in counts.items()]
-    connection.execute("create table meta (name VARCHAR primary key, value VARCHAR)")
-    connection.executemany("insert into meta values ($name, $value)", rows)
-    connection.execute("comment on table meta is 'What this file is: its day, its build and how much it holds.'")
