@@ -91,11 +91,11 @@
 
 {#- All clicks; where a build goes by changes, those of the touched dates and of the visits that these may join or part. -#}
 {% macro clicks_of_touched_visits() -%}
-    select * from {{ ref('stg_events') }}
+    select * from {{ ref('fct_events') }}
     {%- if by_changes() %}
     where occurred_on in ({{ touched('event_dates') }})
     union all
-    select * from {{ ref('stg_events') }} as clicks
+    select * from {{ ref('fct_events') }} as clicks
     where occurred_on in ({{ touched('session_dates') }})
         and occurred_on not in ({{ touched('event_dates') }})
         and exists (
@@ -142,8 +142,8 @@
 {%- endmacro %}
 
 {#- The columns of a click that carts are made of; a quantity that is not told is one unit. -#}
-{% macro cart_click() -%}
-    event_id, visitor_id, customer_id, event_type, sku, coalesce(units, 1)::decimal(18, 3) as units, unit_price, order_id,
+{% macro cart_click(units) -%}
+    event_id, visitor_id, customer_id, event_type, sku, coalesce({{ units }}, 1)::decimal(18, 3) as units, unit_price, order_id,
     occurred_at, occurred_on
 {%- endmacro %}
 
@@ -151,14 +151,14 @@
 {% macro note_cart_clicks() -%}
     {% if by_changes() -%}
     create or replace table touched.cart_clicks as
-    select {{ cart_click() }} from {{ this }}
+    select {{ cart_click('units') }} from {{ this }}
     where visitor_id in ({{ touched('visitors') }}) and occurred_on not in ({{ touched('event_dates') }})
     {%- endif %}
 {%- endmacro %}
 
 {#- All clicks that make carts; where a build goes by changes, those of the touched visitors. -#}
 {% macro cart_clicks_of_touched_visitors() -%}
-    select {{ cart_click() }} from {{ ref('stg_events') }}
+    select {{ cart_click('event_units') }} from {{ ref('fct_events') }}
     where {{ is_cart_event() }} and {{ is_touched('visitor_id', 'visitors') }} and {{ is_touched('occurred_on', 'event_dates') }}
     {%- if by_changes() %}
     union all

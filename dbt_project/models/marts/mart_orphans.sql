@@ -19,7 +19,7 @@ with orphans as (
         {{ reference.by }} as referenced_id,
         -- A stock record is delivered every day: what waits is the SKU, since its first one.
         {{ 'min(stock_on)' if reference.feed == 'inventory' else 'known_on' }} as known_on
-    from {{ ref('fct_inventory_daily' if reference.feed == 'inventory' else 'stg_' ~ reference.feed) }} as delivered
+    from {{ ref({'inventory': 'fct_inventory_daily', 'events': 'fct_events'}.get(reference.feed, 'stg_' ~ reference.feed)) }} as delivered
     where
         {{ 'true' if reference.refers_to in var('feeds') else 'false' }}
         and {{ reference.by }} is not null

@@ -40,12 +40,14 @@ select
     device,
     country,
     traffic_source,
+    split_part(page_url, '?', 1) as page_url,
+    attributes,
     business_day(clicked_at) as occurred_on,
     day_of(filename) as known_on
 from read_json(files('events'), format = 'newline_delimited', filename = true, columns = {
     event_id: 'VARCHAR', visitor_id: 'VARCHAR', session_id: 'VARCHAR', customer_id: 'VARCHAR', occurred_at: 'VARCHAR',
     event_type: 'VARCHAR', sku: 'VARCHAR', quantity: 'VARCHAR', unit_price: 'VARCHAR', order_id: 'VARCHAR',
-    device: 'VARCHAR', country: 'VARCHAR', traffic_source: 'VARCHAR'
+    device: 'VARCHAR', country: 'VARCHAR', traffic_source: 'VARCHAR', page_url: 'VARCHAR', attributes: 'VARCHAR'
 })
 where event_id is not null and visitor_id is not null and type is not null and known_on <= as_of()
     and clicked_at >= timestamp '2000-01-01' and clicked_at < known_on + 2

@@ -1,4 +1,26 @@
--- Visits and carts.
+-- Clicks, visits and carts.
+create table marts.fct_events as
+select
+    event_id,
+    visitor_id,
+    session_id,
+    customer_id,
+    order_id,
+    sku,
+    type::varchar as event_type,
+    device,
+    country,
+    traffic_source,
+    page_url,
+    attributes as event_attributes,
+    units as event_units,
+    price as unit_price,
+    clicked_at as occurred_at,
+    occurred_on,
+    known_on,
+    known_on as partition_on
+from work.events;
+
 create table marts.fct_sessions as
 with clicks as (
     select *, (epoch_us(clicked_at)::hugeint * 18446744073709551616 + hash(event_id)) as moment, 0 as session_number
