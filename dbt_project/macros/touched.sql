@@ -121,21 +121,34 @@ select date '{{ day }}'
 {%- endfor %}
 {%- endmacro %}
 
+{#- The clicks of these dates: those that are held, and every delivery of those that a change touches. -#}
+{% macro clicks_of_touched_dates() -%}
+select visitor_id, session_id, event_type from marts.fct_events
+where occurred_on in (select occurred_on from touched.event_dates)
+union all
+select visitor_id, session_id, event_type from {{ source('raw', 'events') }}
+where ds between {{ events_near_changes() }} and event_id in ({{ touched('events') }})
+{%- endmacro %}
+
 {#- Visits that a change of these dates can lengthen, shorten, join or part. -#}
 {% macro touched_sessions() -%}
 select session_key, visitor_id, session_id, started_at, ended_at
 from marts.fct_sessions
-where exists (
-    select 1 from touched.event_dates as days
-    where fct_sessions.session_on <= days.occurred_on + 1 and fct_sessions.ended_at >= days.occurred_on - 2
-)
+-- First between the outermost of the dates, which is told from two columns alone.
+where session_on <= (select max(occurred_on) + 1 from touched.event_dates)
+    and ended_at >= (select min(occurred_on) - 2 from touched.event_dates)
+    and exists (
+        select 1 from touched.event_dates as days
+        where fct_sessions.session_on <= days.occurred_on + 1 and fct_sessions.ended_at >= days.occurred_on - 2
+    )
 union
 select session_key, visitor_id, session_id, started_at, ended_at
 from marts.fct_sessions
-where (visitor_id, session_id) in (
-    select (visitor_id, session_id) from {{ source('raw', 'events') }}
-    where session_id is not null and business_date in (select occurred_on from touched.event_dates)
-)
+-- First by the session's id alone, which leaves few to compare by both.
+where session_id in (select session_id from ({{ clicks_of_touched_dates() }}) as clicks where session_id is not null)
+    and (visitor_id, session_id) in (
+        select (visitor_id, session_id) from ({{ clicks_of_touched_dates() }}) as clicks where session_id is not null
+    )
 {%- endmacro %}
 
 {#- Every day on which such a visit may have begun, or begin. -#}
@@ -148,9 +161,5 @@ from (select distinct started_at::date as started_at, ended_at::date as ended_at
 
 {#- Visitors whose carts may be others. -#}
 {% macro touched_visitors() -%}
-select visitor_id from {{ source('raw', 'events') }}
-where business_date in (select occurred_on from touched.event_dates) and {{ is_cart_event() }}
-union
-select visitor_id from intermediate.int_cart_events
-where occurred_on in (select occurred_on from touched.event_dates)
+select distinct visitor_id from ({{ clicks_of_touched_dates() }}) as clicks where {{ is_cart_event() }}
 {%- endmacro %}
