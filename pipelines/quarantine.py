@@ -15,7 +15,6 @@ from pipelines.batch_writing import write_quarantine
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably
-from pipelines.scratch import connected
 from pipelines.settings import Settings
 from pipelines.sources import Source
 
@@ -179,7 +178,7 @@ def _keep_sample(settings: Settings, refused: Path, path: Path) -> None:
             (select count(*) from chosen) as rows_kept
         from refused semi join chosen using (file_row_number) order by file_row_number
     """
-    with connected(Home(settings.home), settings) as connection:
+    with _connect(settings) as connection:
         connection.execute(
             f"copy ({select}) to $beside (format parquet, compression snappy)",
             {"refused": str(refused), "beside": str(beside)},
@@ -198,10 +197,20 @@ def _query(settings: Settings, select: str, paths: Sequence[Path], filters: Filt
         "reasons": list(filters.reasons),
     }
     try:
-        with connected(Home(settings.home), settings) as connection:
+        with _connect(settings) as connection:
             return connection.execute(_REFUSED + select, values).fetchall()
     except duckdb.Error as error:
         message = str(error).splitlines()[0]
         raise NightshiftError(
             f"quarantine cannot be read, as while a load replaces it or when a file is damaged: {message}"
         ) from error
+
+
+def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A connection that spills nothing: what was refused may name people, and a reader may be killed."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": settings.threads,
+        "memory_limit": settings.memory_limit,
+        "temp_directory": "",
+    }
+    return duckdb.connect(config=config)
