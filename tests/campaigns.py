@@ -15,7 +15,8 @@ class Passed:
     """A plugin that notes in pytest's cache each campaign that passed, under the hash of the project's files."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._cache, self._files = config.cache, _hash_of_files(config.rootpath)
+        # There is none with -p no:cacheprovider.
+        self._cache, self._files = getattr(config, "cache", None), _hash_of_files(config.rootpath)
         kept = self._cache.get(_KEY, {}) if self._cache and self._files else {}
         self.tests: set[str] = set(kept["tests"]) if kept.get("files") == self._files else set()
         self._called = ""

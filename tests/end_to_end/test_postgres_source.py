@@ -496,8 +496,10 @@ def test_a_long_history_is_read_in_one_pass(
 ) -> None:
     rows = 1_000_000
     database.run(
-        "insert into orders select 'order-' || n, timestamptz '2024-01-01 12:00Z' + n * interval '31 seconds', 'paid', "
-        "timestamptz '2024-01-01 12:00Z' + n * interval '31 seconds', 'customer' || n || '@example.org', "
+        # As many every day of the year: a day with few would be held back by its checks.
+        "insert into orders select "
+        "'order-' || n, timestamptz '2024-01-01 00:00Z' + n * interval '31.62 seconds', 'paid', "
+        "timestamptz '2024-01-01 00:00Z' + n * interval '31.62 seconds', 'customer' || n || '@example.org', "
         "repeat('x', 200) "
         "from generate_series(1, %s::int) as n",
         rows,
