@@ -139,6 +139,7 @@ class Warehouse:
             "as_of": str(self.as_of),
             "timezone": self.store.timezone,
             "currency": self.store.currency,
+            "country": self.store.country,
             "prices_include_tax": self.store.prices_include_tax,
             "feeds": list(present),
             "return_window_days": self.settings.return_window_days,

@@ -86,7 +86,7 @@ def forecast(model: DemandModel, panel: Panel, horizon_days: int) -> pd.DataFram
     last = np.flatnonzero(panel.day == panel.day.max())
     origins = np.repeat(last, horizon_days)
     horizons = np.tile(np.arange(1, horizon_days + 1), len(last))
-    key = {name: panel.frame[name].to_numpy()[origins] for name in ("sku", "location_id")}
+    key = {name: panel.keys[name].to_numpy()[panel.series[origins]] for name in ("sku", "location_id")}
     day = pd.DatetimeIndex((panel.day[origins] + horizons).astype("datetime64[D]"))
     keys = pd.DataFrame({**key, "forecast_date": day, "horizon_days": horizons})
     return keys.join(model.predict(pair_features(panel, origins, horizons)))
