@@ -86,6 +86,28 @@ def calendar_of(first: date, days: int, closed: frozenset[date] = frozenset()) -
     )
 
 
+def supply_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """`feat_sku_supply` of the SKUs of a frame: ten in stock, a week of lead time, bought at 2 and sold at 5."""
+    keys = frame[["sku", "location_id"]].drop_duplicates(ignore_index=True)
+    figures = {
+        "units_on_hand": 10.0,
+        "units_on_order": 0.0,
+        "lead_time_days": 7.0,
+        "pack_size": 1.0,
+        "min_order_quantity": 1.0,
+        "unit_cost": 2.0,
+        "net_unit_price": 5.0,
+        "review_days": 7.0,
+        "usual_lead_time_days": 14.0,
+        "holding_cost_pct": 0.25,
+        "stockout_cost_pct": 1.0,
+        "order_cost": 5.0,
+        "service_pct": 0.95,
+        "fill_pct": np.nan,
+    }
+    return keys.assign(currency="GBP", **figures)
+
+
 def snapshot(home: Home, frame: pd.DataFrame) -> str:
     """Put a frame where a build would, with nothing planned, and return the snapshot's name."""
     folder = home.snapshots / "written"
@@ -93,6 +115,7 @@ def snapshot(home: Home, frame: pd.DataFrame) -> str:
     frame.to_parquet(folder / "feat_sku_day.parquet", index=False)
     promotions_of([]).to_parquet(folder / "feat_sku_promotion_day.parquet", index=False)
     calendar_of(FIRST, 1).to_parquet(folder / "feat_calendar_day.parquet", index=False)
+    supply_of(frame).to_parquet(folder / "feat_sku_supply.parquet", index=False)
     name = ledger.folder_fingerprint(folder)
     folder.rename(home.snapshots / name)
     return name

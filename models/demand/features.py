@@ -53,7 +53,11 @@ NUMERIC = (
     "promotion_share",
     "promoted_share_28d",
 )
-FEATURES = (EXPECTED, *REPEATED, *NUMERIC, *CATEGORIES)
+# Where a rule speaks instead of the model.
+RULES = ("is_ended", "is_closed")
+FEATURES = (EXPECTED, *REPEATED, *RULES, *NUMERIC, *CATEGORIES)
+# A SKU that was in stock on half of so many days and sold on none is no longer sold.
+_ENDED_DAYS = 182
 # More than so many days after a promotion nothing of it is felt.
 _AFTER_DAYS = 7
 _YEAR_DAYS = 364
@@ -82,9 +86,16 @@ def pair_features(panel: Panel, origins: Integers, horizons: Integers) -> pd.Dat
 def example_features() -> pd.DataFrame:
     """Two invented rows of `pair_features`, to show what a model is asked: a steady seller, and a new SKU."""
     numbers = (EXPECTED, *REPEATED, *NUMERIC)
-    steady = {**dict.fromkeys(numbers, 1.0), "unit_price": 9.99, "age_days": 400.0, "target_day_of_year": 152.0}
+    rules = dict.fromkeys(RULES, 0.0)
+    steady = {
+        **dict.fromkeys(numbers, 1.0),
+        **rules,
+        "unit_price": 9.99,
+        "age_days": 400.0,
+        "target_day_of_year": 152.0,
+    }
     known = ("days_since_holiday", "days_to_holiday", "has_event", "log_expected", "known_units", "known_usual")
-    new = {**dict.fromkeys(numbers, np.nan), **dict.fromkeys((*CALENDAR, *known), 3.0), EXPECTED: 0.2}
+    new = {**dict.fromkeys(numbers, np.nan), **dict.fromkeys((*CALENDAR, *known), 3.0), **rules, EXPECTED: 0.2}
     new |= {"horizon_days": 28.0, "age_days": 28.0}
     # A SKU without a category is asked about too: an example that lacks one makes it optional in the signature.
     categories = (dict.fromkeys(CATEGORIES, "example"), dict.fromkeys(CATEGORIES))
@@ -99,12 +110,13 @@ def _calendar(panel: Panel, origins: Integers, horizons: Integers) -> dict[str, 
     columns = {name: np.asarray(part, np.float64) for name, part in zip(CALENDAR, parts, strict=True)}
     first, last = (int(day.min()), int(day.max())) if len(day) else (0, 0)
     since, ahead = panel.plan.holidays(first, last)
-    place = panel.keys["location_id"].map(panel.plan.locations).fillna(-1).to_numpy(np.int64)
-    event = panel.plan.has_event(place[panel.series[origins]].astype(np.int64), day)
+    places = panel.keys["location_id"].map(panel.plan.locations).fillna(-1).to_numpy(np.int64)
+    place = np.asarray(places[panel.series[origins]], np.int64)
     return columns | {
         "days_since_holiday": since[day - first],
         "days_to_holiday": ahead[day - first],
-        "has_event": event.astype(np.float64),
+        "has_event": panel.plan.has_event(place, day).astype(np.float64),
+        "is_closed": panel.plan.is_closed(place, day).astype(np.float64),
         "age_days": panel.age_days[origins] + horizons,
     }
 
@@ -113,7 +125,10 @@ def _recent(panel: Panel, origins: Integers, cells: Integers) -> dict[str, Float
     history = panel.history
     units, observed, sales = ({w: history.window(sums, cells, w) for w in (28, 91)} for sums in _sums(history))
     last = history.last_sale.reshape(-1)[cells]
+    is_silent = history.window(history.sales, cells, _ENDED_DAYS) == 0
+    is_silent &= history.window(history.observed, cells, _ENDED_DAYS) >= _ENDED_DAYS / 2
     return {
+        "is_ended": (~panel.is_active[origins] | is_silent).astype(np.float64),
         **{f"mean_{w}d": _ratio(units[w], observed[w]) for w in (28, 91)},
         **{f"sale_share_{w}d": _ratio(sales[w], observed[w]) for w in (28, 91)},
         "units_per_sale": _ratio(units[91], sales[91]),

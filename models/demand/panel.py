@@ -32,7 +32,7 @@ class Panel:
     """Rows by sku, location and day; `series` and `position` number the series and their days.
 
     `keys` has a row a series (sku, location_id), `day` counts from 1970-01-01, `codes` are of each row's value among
-    `levels` (-1 for none), `plan` is what is planned for coming days.
+    `levels` (-1 for none), `plan` is what is planned for coming days, `supply` what orders need to know.
     """
 
     keys: pd.DataFrame
@@ -47,9 +47,10 @@ class Panel:
     codes: Mapping[str, NDArray[np.int32]]
     levels: Mapping[str, tuple[str, ...]]
     plan: Plan = field(default=NOTHING_PLANNED)
+    supply: pd.DataFrame | None = None
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, plan: Plan = NOTHING_PLANNED) -> Panel:
+    def from_frame(cls, frame: pd.DataFrame, plan: Plan = NOTHING_PLANNED, supply: pd.DataFrame | None = None) -> Panel:
         """Take the known columns of `feat_sku_day`, in any row order.
 
         Units are never below 0: a correction that outweighs its day is no negative demand. Raises `ValueError` when a
@@ -80,6 +81,7 @@ class Panel:
             codes,
             levels,
             plan,
+            supply,
         )
 
     def until(self, last: date) -> Panel:

@@ -13,10 +13,13 @@ from models import evaluation
 from models.demand.baselines import BASELINES
 from models.demand.dispersion import LEVELS, UNKNOWN, estimate
 from models.demand.features import example_features, pair_features
+from models.demand.forecast import Forecast, by_sku, by_total, forecast
 from models.demand.judging import Cases, judged
-from models.demand.model import LIGHTGBM, DemandModel, forecast
+from models.demand.model import LIGHTGBM, DemandModel
 from models.demand.panel import Panel, day_number
 from models.demand.plan import Plan
+from models.demand.replenishment import orders
+from models.demand.sums import estimate_correlations
 from models.demand.trees import PARAMETERS, ROUNDS, Trees, fit_trees
 from models.description import Model, Recipe
 from models.splits import ClosedWindow
@@ -29,10 +32,11 @@ class Question:
 
     def __init__(self, matures_days: int) -> None:
         self.horizon_days = matures_days
+        self._said: tuple[DemandModel, Panel, Forecast] | None = None
 
     def read(self, tables: Mapping[str, pd.DataFrame]) -> Panel:
         plan = Plan.from_frames(tables.get("feat_sku_promotion_day"), tables.get("feat_calendar_day"))
-        return Panel.from_frame(tables["feat_sku_day"], plan)
+        return Panel.from_frame(tables["feat_sku_day"], plan, tables.get("feat_sku_supply"))
 
     def days(self, history: Panel) -> tuple[date, date] | None:
         if not len(history.day):
@@ -67,23 +71,31 @@ class Question:
         if not len(cases.units):
             return DemandModel(recipe.method, UNKNOWN, learned)
         mean = DemandModel(recipe.method, UNKNOWN, before).mean(cases.features)
-        return DemandModel(recipe.method, estimate(cases.units, mean), learned)
+        dispersion = estimate(cases.units, mean)
+        return DemandModel(recipe.method, dispersion, learned, estimate_correlations(cases, mean, dispersion))
 
     def judge(self, model: Model, cases: Cases) -> pd.DataFrame:
         if not isinstance(model, DemandModel):
             raise TypeError(f"{model.method} is no demand model")
-        mean = model.mean(cases.features)
-        quantiles = {level: model.dispersion.quantile(mean, level) for level in LEVELS}
-        covered = {level: model.dispersion.covered(cases.units, mean, level) for level in LEVELS}
-        return judged(cases, mean, quantiles, covered)
+        counts = model.dispersion.counts(model.mean(cases.features))
+        quantiles = {level: counts.quantile(level) for level in LEVELS}
+        covered = {level: counts.covered(cases.units, level) for level in LEVELS}
+        return judged(cases, counts.mean, quantiles, covered)
 
     def score(self, model: Model, history: Panel) -> pd.DataFrame:
+        return by_sku(self._forecast(model, history))
+
+    def further(self, model: Model, history: Panel) -> dict[str, pd.DataFrame]:
+        said = self._forecast(model, history)
+        return {"demand_total": by_total(said), "replenishment": orders(said)}
+
+    def _forecast(self, model: Model, history: Panel) -> Forecast:
+        """The same for `score` and what is made `further` of it."""
         if not isinstance(model, DemandModel):
             raise TypeError(f"{model.method} is no demand model")
-        predictions = forecast(model, history, self.horizon_days)
-        predictions["forecast_date"] = predictions["forecast_date"].dt.date
-        predictions["horizon_days"] = predictions["horizon_days"].astype("int32")
-        return predictions
+        if self._said is None or self._said[0] is not model or self._said[1] is not history:
+            self._said = model, history, forecast(model, history, self.horizon_days)
+        return self._said[2]
 
     def load(self, files: Mapping[str, bytes]) -> DemandModel:
         return DemandModel.from_files(files)

@@ -150,13 +150,13 @@ def test_quantiles_cover_what_they_claim_on_counts_of_a_planted_dispersion(alpha
     for level in (0.1, 0.5, 0.9):
         # Three standard errors of a share of 40,000, and as much again for the estimated dispersion.
         tolerance = 6 * np.sqrt(level * (1 - level) / count)
-        assert dispersion.coverage(draw[1], mean, level) == pytest.approx(level, abs=tolerance)
+        assert dispersion.counts(mean).covered(draw[1], level).mean() == pytest.approx(level, abs=tolerance)
 
 
 def test_quantiles_never_cross_and_are_counts() -> None:
     dispersion = Dispersion((0.1, 1.0, 10.0), (3.0, 1.0, 0.3))
     mean = np.geomspace(1e-6, 1e3, 500)
-    low, middle, high = (dispersion.quantile(mean, level) for level in (0.1, 0.5, 0.9))
+    low, middle, high = (dispersion.counts(mean).quantile(level) for level in (0.1, 0.5, 0.9))
     assert (low <= middle).all()
     assert (middle <= high).all()
     assert (low >= 0).all()
