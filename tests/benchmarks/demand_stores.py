@@ -76,7 +76,7 @@ def grocer() -> Path:
 
 def feature_tables(home: Path) -> Path:
     """The folder of the snapshot of the newest build."""
-    built = ledger.events(Home.open(home), "builds")
+    built = list(ledger.events(Home.open(home), "builds"))
     return home / "snapshots" / built[-1]["snapshot"]
 
 

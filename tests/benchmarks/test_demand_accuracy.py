@@ -123,7 +123,7 @@ def _forecasts(
     for name, forecast in _peers(known, series):
         mean, quantiles = forecast.mean[at, ahead], {q: v[at, ahead] for q, v in forecast.quantiles.items()}
         quantiles = quantiles or {level: np.full(len(mean), np.nan) for level in LEVELS}
-        covered = {level: (cases.units <= value).astype(float) for level, value in quantiles.items()}
+        covered = {level: np.where(np.isnan(value), np.nan, cases.units <= value) for level, value in quantiles.items()}
         said[name] = (judged(cases, mean, quantiles, covered), forecast.mean)
     return Asking(series, origin, panel), said
 
@@ -162,7 +162,7 @@ def _figures(trial: Trial, name: str) -> dict[str, float]:
     figures["pinball"] = float(np.mean([figures.pop(f"pinball_p{round(level * 100)}") for level in LEVELS]))
     for level in (0.1, 0.9):
         frame, key = trial.judged[name], f"p{round(level * 100)}"
-        figures[f"covers_{key}"] = level + trial.gap(name, key).value
+        figures[f"covers_{key}"] = level + float(frame[f"{key}.gap"].mean(skipna=False))
         if name == OURS:
             by_class = frame.groupby("volume")[f"{key}.gap"].mean()
             figures[f"worst_gap_{key}"] = float(by_class.abs().max())
