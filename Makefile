@@ -48,11 +48,15 @@ check: .venv/dev ## lint, format, types, import rules
 test: check ## check, then every test in its short form
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-campaigns: .venv/dev ## the long forms: fuzz, kills, many seeds, benchmarks; interrupted, it goes on where it was
+.venv/benchmark: .venv/dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints requirements.lock --group benchmark
+	@touch $@
+
+campaigns: .venv/benchmark ## the long forms: fuzz, kills, many seeds, benchmarks; interrupted, it goes on where it was
 	$(BIN)/pytest --campaigns --resume --verbose --durations 0
 
 lock: .venv/uv ## resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml --group test --group examples --upgrade --quiet \
+	$(BIN)/uv pip compile pyproject.toml --group test --group examples --group benchmark --upgrade --quiet \
 	  --no-emit-index-url --no-annotate --no-header --generate-hashes --output-file requirements.lock
 
 clean: ## remove what was built here; the data home stays

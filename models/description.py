@@ -79,7 +79,8 @@ class Description:
     `tables` are the feature tables it reads. `matures_after` is the setting, or the number of days, after which the
     label of a decision is known. `challenger` is the method that is learned; `baselines` need no learning. The first
     of `metrics` decides. `slices` and `claims` are columns of the judged cases: a claim is a stated probability.
-    `key` and `outputs` are the columns of its predictions.
+    `key` and `outputs` are the columns of its predictions; `further` names what a night
+    makes of them besides.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Description:
     outputs: tuple[str, ...]
     limits: tuple[str, ...]
     fewest_days: int
+    further: tuple[str, ...] = ()
     gate: Gate = field(default_factory=Gate)
     predicts_with: tuple[str, ...] = ("numpy", "pandas")
 
@@ -183,7 +185,11 @@ class Question(Protocol):
         ...
 
     def score(self, model: Model, history: Any) -> pd.DataFrame:
-        """The night's predictions: the description's `key` and `outputs`."""
+        """The night's predictions: the description's `key` and `outputs`; `method` where a row's is its own."""
+        ...
+
+    def further(self, model: Model, history: Any) -> Mapping[str, pd.DataFrame]:
+        """The night's tables that the description calls `further`; not asked for where it names none."""
         ...
 
     def load(self, files: Mapping[str, bytes]) -> Model:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from models.questions import NAMES
+from models.questions import description as model_description
 from pipelines import backtest_report, data_docs, dbt_docs, exports, ledger, model_card, published, quality, rewriting
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
@@ -132,6 +133,8 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
             if not path.exists():
                 raise NightshiftError(f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}")
             predictions[model] = path
+            further = model_description(model).further
+            predictions |= {table: scoring_step.predictions_file(home, model, as_of, table) for table in further}
         warehouse.dbt(
             ["build", "--select", EXPORT_MODELS],
             sorted({p.feed for p in ledger.all_partitions(home, as_of)}),

@@ -70,13 +70,21 @@ def score(
     run = fingerprint([run_id_inputs, snapshot, speaker.version, inputs.matures_days])[:10]
     run_id = f"{as_of:%Y%m%d}-{run}"
     predictions = inputs.question.score(speaker, inputs.history)
+    lineage = {"model_version": speaker.version, "run_id": run_id}
+    # A row's own method, where a rule has overruled the model.
+    spoken = (FALLBACK if why_not else "") + predictions.get("method", speaker.method)
     predictions = predictions[[*inputs.description.key, *inputs.description.outputs]]
-    predictions = predictions.assign(method=method, model_version=speaker.version, run_id=run_id)
+    predictions = predictions.assign(method=spoken, **lineage)
     check(predictions)
     path = predictions_file(Home(settings.home), model, as_of)
     write_atomically(path, _parquet(predictions))
+    if inputs.description.further:
+        for table, frame in inputs.question.further(speaker, inputs.history).items():
+            beside = predictions_file(Home(settings.home), model, as_of, table)
+            write_atomically(beside, _parquet(frame.assign(method=method, **lineage)))
     write_atomically(_speaker_file(path), canonical_json({"method": method, "fallback_reason": why_not}))
     message = f"{len(predictions):,} predictions by {method} {speaker.version}"
+    message += "".join(f", {count:,} {name}" for name, count in _others(predictions, method).items())
     message += f"; {why_not}" if why_not else ""
     log(f"{model}: {message}")
     return ScoreReport(
@@ -92,8 +100,15 @@ def score(
     )
 
 
-def predictions_file(home: Home, model: str, as_of: date) -> Path:
-    return home.predictions / model / f"as_of={as_of}" / "data.parquet"
+def predictions_file(home: Home, model: str, as_of: date, table: str = "data") -> Path:
+    """Where a night's predictions lie, or another table that the model makes of them."""
+    return home.predictions / model / f"as_of={as_of}" / f"{table}.parquet"
+
+
+def _others(predictions: pd.DataFrame, method: str) -> dict[str, int]:
+    """Rows by another method than the model's: a rule has spoken."""
+    counts = predictions["method"].value_counts().sort_index()
+    return {str(name): int(count) for name, count in counts.items() if name != method}
 
 
 def fallback_reason(home: Home, model: str, as_of: date) -> str:

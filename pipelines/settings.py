@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.errors import UsageError
+from pipelines.ordering import Ordering
 
 PREFIX = "NIGHTSHIFT_"
 CONNECTION = f"{PREFIX}CONNECTION_"
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=1, description="threads of DuckDB, dbt and LightGBM")] = 2
     memory_limit: Annotated[str, Field(description="DuckDB's memory limit")] = "2500MB"
     seed: Annotated[int, Field(description="seed of training")] = 7
+    ordering: Annotated[Ordering, Field(description="what orders weigh, as JSON; pipelines/ordering.py")] = Ordering()
 
     @field_validator("home", "sources", "landing")
     @classmethod

@@ -138,11 +138,13 @@ class Warehouse:
             "as_of": str(self.as_of),
             "timezone": self.store.timezone,
             "currency": self.store.currency,
+            "country": self.store.country,
             "prices_include_tax": self.store.prices_include_tax,
             "feeds": list(present),
             "return_window_days": self.settings.return_window_days,
             "orphan_days": self.settings.orphan_days,
             "horizon_days": self.settings.horizon_days,
+            "ordering": self.settings.ordering.variable(),
             "changes": found.variable() if found else {},
             "raw": {feed: raw_partitions.relation(self.home, feed, feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
@@ -215,6 +217,7 @@ class Warehouse:
                     self.settings.return_window_days,
                     self.settings.horizon_days,
                     self.settings.orphan_days,
+                    self.settings.ordering.variable(),
                 ],
             }
         )[:_HASH_LENGTH]

@@ -35,26 +35,9 @@ def day(number: int) -> date:
 
 def steady(days: int, skus: int = 3) -> pd.DataFrame:
     """`feat_sku_day` of SKUs that sell two units every day, the last of them without catalog attributes."""
-    grid = pd.MultiIndex.from_product([[f"s{n}" for n in range(skus)], range(days)], names=["sku", "n"])
-    frame = grid.to_frame(index=False)
-    seen = {size: np.minimum(frame["n"] + 1, size) for size in (7, 28, 91)}
-    attribute = np.where(frame["sku"] == f"s{skus - 1}", None, "c")
-    columns: dict[str, object] = {
-        "location_id": "main",
-        "sold_on": [FIRST + timedelta(days=n) for n in frame["n"]],
-        "is_observed": True,
-        "units": 2.0,
-        "unit_price": 5.0,
-        "age_days": frame["n"],
-        "days_since_sale": 0,
-        **{f"units_{size}d": 2.0 * count for size, count in seen.items()},
-        **{f"observed_days_{size}d": count for size, count in seen.items()},
-        **{f"sale_days_{size}d": seen[size] for size in (28, 91)},
-        "same_weekday_units_8w": 2.0 * np.minimum(frame["n"] // 7 + 1, 8),
-        "same_weekday_days_8w": np.minimum(frame["n"] // 7 + 1, 8),
-        **dict.fromkeys(("category_1", "category_2", "brand"), attribute),
-    }
-    return frame.assign(**columns).drop(columns="n")
+    frame = features_of(np.full((skus, days), 2.0))
+    attribute = np.where(frame["sku"] == f"s{skus - 1:03d}", None, "c")
+    return frame.assign(**dict.fromkeys(("category_1", "category_2", "brand"), attribute))
 
 
 def noisy(days: int, skus: int = 3) -> pd.DataFrame:
@@ -66,38 +49,73 @@ def noisy(days: int, skus: int = 3) -> pd.DataFrame:
 def features_of(units: np.ndarray) -> pd.DataFrame:
     """`feat_sku_day` for units of shape (SKU, day), every day observed."""
     skus, days = units.shape
-    padded = np.concatenate([np.zeros((skus, 91)), units], axis=1).cumsum(axis=1)
-    zero = np.zeros((skus, 1))
-    total = np.concatenate([zero, padded], axis=1)
-    sold = np.concatenate([zero, np.concatenate([np.zeros((skus, 91)), units > 0], axis=1).cumsum(axis=1)], axis=1)
-    day = np.arange(days)
-    end = day + 92
-    columns: dict[str, np.ndarray] = {}
-    for size in (7, 28, 91):
-        columns[f"units_{size}d"] = total[:, end] - total[:, end - size]
-        columns[f"observed_days_{size}d"] = np.tile(np.minimum(day + 1, size), (skus, 1))
-        if size > 7:
-            columns[f"sale_days_{size}d"] = sold[:, end] - sold[:, end - size]
-    weekly = np.zeros_like(units)
-    for back in range(8):
-        weekly[:, 7 * back :] += units[:, : days - 7 * back]
-    columns["same_weekday_units_8w"] = weekly
-    columns["same_weekday_days_8w"] = np.tile(np.minimum(day // 7 + 1, 8), (skus, 1))
-    last = np.maximum.accumulate(np.where(units > 0, day, -1), axis=1)
-    columns["days_since_sale"] = np.where(last >= 0, day - last, np.nan)
-    columns["units"] = units
-    columns["age_days"] = np.tile(day, (skus, 1))
-    frame = pd.DataFrame({name: values.reshape(-1) for name, values in columns.items()})
-    frame["sku"] = np.repeat([f"s{n:03d}" for n in range(skus)], days)
-    frame["sold_on"] = np.tile(pd.date_range(FIRST, periods=days).date, skus)
-    return frame.assign(location_id="main", is_observed=True, unit_price=5.0, category_1="c", category_2="d", brand="b")
+    return pd.DataFrame(
+        {
+            "sku": np.repeat([f"s{n:03d}" for n in range(skus)], days),
+            "location_id": "main",
+            "sold_on": np.tile(pd.date_range(FIRST, periods=days).date, skus),
+            "units": units.reshape(-1),
+            "is_observed": True,
+            "is_active": True,
+            "unit_price": 5.0,
+            "category_1": "c",
+            "category_2": "d",
+            "brand": "b",
+            "age_days": np.tile(np.arange(days), skus),
+        }
+    )
+
+
+def promotions_of(rows: list[tuple[str, date, date, float]]) -> pd.DataFrame:
+    """`feat_sku_promotion_day` of SKU, day, day of announcement and discount."""
+    return pd.DataFrame(rows, columns=["sku", "promoted_on", "announced_on", "discount_pct"])
+
+
+def calendar_of(first: date, days: int, closed: frozenset[date] = frozenset()) -> pd.DataFrame:
+    """`feat_calendar_day` of the location `main` of a British store."""
+    dates = [first + timedelta(days=n) for n in range(days)]
+    is_open = [day not in closed for day in dates]
+    return pd.DataFrame(
+        {
+            "calendar_on": dates,
+            "location_id": "main",
+            "is_location_open": is_open,
+            "event": None,
+            "store_country": "GB",
+        }
+    )
+
+
+def supply_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """`feat_sku_supply` of the SKUs of a frame: ten in stock, a week of lead time, bought at 2 and sold at 5."""
+    keys = frame[["sku", "location_id"]].drop_duplicates(ignore_index=True)
+    figures = {
+        "units_on_hand": 10.0,
+        "units_on_order": 0.0,
+        "lead_time_days": 7.0,
+        "pack_size": 1.0,
+        "min_order_quantity": 1.0,
+        "unit_cost": 2.0,
+        "net_unit_price": 5.0,
+        "review_days": 7.0,
+        "usual_lead_time_days": 14.0,
+        "holding_cost_pct": 0.25,
+        "stockout_cost_pct": 1.0,
+        "order_cost": 5.0,
+        "service_pct": 0.95,
+        "fill_pct": np.nan,
+    }
+    return keys.assign(currency="GBP", **figures)
 
 
 def snapshot(home: Home, frame: pd.DataFrame) -> str:
-    """Put a frame where a build would, and return the snapshot's name."""
+    """Put a frame where a build would, with nothing planned, and return the snapshot's name."""
     folder = home.snapshots / "written"
     folder.mkdir()
     frame.to_parquet(folder / "feat_sku_day.parquet", index=False)
+    promotions_of([]).to_parquet(folder / "feat_sku_promotion_day.parquet", index=False)
+    calendar_of(FIRST, 1).to_parquet(folder / "feat_calendar_day.parquet", index=False)
+    supply_of(frame).to_parquet(folder / "feat_sku_supply.parquet", index=False)
     name = ledger.folder_fingerprint(folder)
     folder.rename(home.snapshots / name)
     return name

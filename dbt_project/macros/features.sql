@@ -1,4 +1,4 @@
-{#- How the daily features go by changes: see changes.sql. A row looks back, so that what is touched is all from a day on. -#}
+{#- How the daily features go by changes: see changes.sql. A price holds until the next, so that what is touched is all from a day on. -#}
 
 {#- The first day whose features may be others: of changed sales and stock, catalog and calendar. -#}
 {% macro features_from() -%}
@@ -54,33 +54,18 @@
     {% if by_changes() %}delete from {{ this }} as held where {{ is_touched_feature('held') }}{% endif %}
 {%- endmacro %}
 
-{#- The days that touched features look at, but for those before, of which two facts are enough. -#}
-{% macro days_of_touched_features() -%}
-    {%- if by_changes() -%}
-    select * from {{ ref('int_sku_days') }}
-    where sold_on >= {{ add_days(features_from(), -91) }}
-        and (sku, location_id) not in (select (sku, location_id) from touched.series)
-    union all
-    select * from {{ ref('int_sku_days') }}
-    where (sku, location_id) in (select (sku, location_id) from touched.series)
-    {%- else -%}
-    select * from {{ ref('int_sku_days') }}
-    {%- endif -%}
-{%- endmacro %}
-
-{#- The last sale and the last price paid where they lie before the days that were looked at. -#}
-{% macro continued_from_days_before(windowed) -%}
+{#- The last price paid where it lies before the days that are made anew. -#}
+{% macro continued_from_days_before(priced) -%}
 before as (
 
     select
         sales.sku,
         sales.location_id,
-        max(sales.sold_on) filter (where sales.units > 0) as last_sold_on,
         max_by(sales.usual_unit_price, sales.sold_on) filter (where sales.usual_unit_price is not null) as paid_unit_price
     from {{ ref('fct_product_sales_daily') }} as sales
     inner join (
         select sku, location_id, min(sold_on) as seen_from, min(sold_on - age_days) as begins_on
-        from {{ windowed }}
+        from {{ priced }}
         group by sku, location_id
     ) as series on series.sku = sales.sku and series.location_id = sales.location_id
     where sales.sold_on < series.seen_from and sales.sold_on >= series.begins_on
@@ -91,12 +76,11 @@ before as (
 continued as (
 
     select
-        {{ windowed }}.* replace (
-            coalesce({{ windowed }}.last_sold_on, before.last_sold_on) as last_sold_on,
-            coalesce({{ windowed }}.paid_unit_price, before.paid_unit_price) as paid_unit_price
+        {{ priced }}.* replace (
+            coalesce({{ priced }}.paid_unit_price, before.paid_unit_price) as paid_unit_price
         )
-    from {{ windowed }}
-    left join before on before.sku = {{ windowed }}.sku and before.location_id = {{ windowed }}.location_id
+    from {{ priced }}
+    left join before on before.sku = {{ priced }}.sku and before.location_id = {{ priced }}.location_id
 
 )
 {%- endmacro %}

@@ -1,11 +1,12 @@
-"""A demand model as it is stored, loaded and asked: a mean and the dispersion around it."""
+"""A demand model as it is stored, loaded and asked: a mean, the dispersion around it, and how sums hang together."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -13,32 +14,50 @@ from numpy.typing import NDArray
 
 from models.demand.baselines import BASELINES, baseline_mean
 from models.demand.dispersion import LEVELS, Dispersion
-from models.demand.features import FEATURES, pair_features
-from models.demand.panel import Panel
+from models.demand.features import EXPECTED, FEATURES
+from models.demand.sums import CATEGORY, DAYS_OF_A_SKU, STORE
 from models.demand.trees import Trees
 
 LIGHTGBM = "lightgbm"
+# Said instead of the method, or after it, where a rule has spoken.
+ENDED, CLOSED, CAPPED = "ended", "closed", "_capped"
 QUANTILES = tuple(f"units_p{round(level * 100)}" for level in LEVELS)
 DESCRIPTION_FILE = "model.json"
 TREES_FILE = "booster.txt"
+# More than so many times what share and pace expect is no forecast but an error.
+MOST_TIMES = 10.0
+_INDEPENDENT = MappingProxyType(dict.fromkeys((DAYS_OF_A_SKU, CATEGORY, STORE), 0.3))
 
 
 @dataclass(frozen=True)
 class DemandModel:
-    """`method` is `lightgbm` (with `trees`) or the name of a baseline (without)."""
+    """`method` is `lightgbm` (with `trees`) or the name of a baseline (without); `correlations` are of `sums`."""
 
     method: str
     dispersion: Dispersion
     trees: Trees | None = None
+    correlations: Mapping[str, float] = field(default_factory=lambda: _INDEPENDENT)
 
     def mean(self, features: pd.DataFrame) -> NDArray[np.float64]:
-        return self.trees.predict(features) if self.trees else baseline_mean(self.method, features)
+        """Units a day; 0 on a closed day and for a SKU that is no longer sold, and never beyond `MOST_TIMES`."""
+        raw = self.trees.predict(features) if self.trees else baseline_mean(self.method, features)
+        cap = self._cap(features)
+        is_over = (features["is_ended"] > 0) | (features["is_closed"] > 0)
+        return np.where(is_over, 0.0, np.minimum(np.maximum(raw, 0.0), cap))
+
+    def methods(self, features: pd.DataFrame, mean: NDArray[np.float64]) -> NDArray[np.object_]:
+        """Who spoke, row by row: the method, or the rule that overruled it."""
+        is_capped = (mean >= self._cap(features)) & (mean > 0)
+        spoken = np.where(is_capped, f"{self.method}{CAPPED}", self.method).astype(object)
+        spoken[(features["is_closed"] > 0).to_numpy()] = CLOSED
+        spoken[(features["is_ended"] > 0).to_numpy()] = ENDED
+        return spoken
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """`units_mean` and `units_p10`, `units_p50`, `units_p90` for each row of `pair_features`."""
-        mean = self.mean(features)
-        quantiles = {name: self.dispersion.quantile(mean, level) for name, level in zip(QUANTILES, LEVELS, strict=True)}
-        return pd.DataFrame({"units_mean": mean, **quantiles})
+        counts = self.dispersion.counts(self.mean(features))
+        quantiles = {name: counts.quantile(level) for name, level in zip(QUANTILES, LEVELS, strict=True)}
+        return pd.DataFrame({"units_mean": counts.mean, **quantiles})
 
     @property
     def version(self) -> str:
@@ -61,32 +80,22 @@ class DemandModel:
         if description["features"] != list(FEATURES):
             raise ValueError("the model was trained on other features than this version of Nightshift computes")
         dispersion = Dispersion(tuple(description["dispersion"]["means"]), tuple(description["dispersion"]["alphas"]))
-        method = description["method"]
+        method, correlations = description["method"], description["correlations"]
         if method in BASELINES:
-            return cls(method, dispersion)
+            return cls(method, dispersion, None, correlations)
         categories = {name: tuple(values) for name, values in description["categories"].items()}
-        return cls(method, dispersion, Trees(files[TREES_FILE].decode(), categories))
+        return cls(method, dispersion, Trees(files[TREES_FILE].decode(), categories), correlations)
+
+    @staticmethod
+    def _cap(features: pd.DataFrame) -> NDArray[np.float64]:
+        return MOST_TIMES * features[EXPECTED].to_numpy(np.float64)
 
     def _description(self) -> bytes:
         content = {
             "method": self.method,
             "features": FEATURES,
             "dispersion": asdict(self.dispersion),
+            "correlations": dict(self.correlations),
             "categories": dict(self.trees.categories) if self.trees else {},
         }
         return json.dumps(content, sort_keys=True, indent=1).encode()
-
-
-def forecast(model: DemandModel, panel: Panel, horizon_days: int) -> pd.DataFrame:
-    """Forecast days 1..`horizon_days` after the panel's last day for each series that is still in the grid.
-
-    Rows by sku, location_id and day; columns sku, location_id, forecast_date (datetime64), horizon_days and those
-    of `DemandModel.predict`.
-    """
-    last = np.flatnonzero(panel.day == panel.day.max())
-    origins = np.repeat(last, horizon_days)
-    horizons = np.tile(np.arange(1, horizon_days + 1), len(last))
-    key = {name: panel.frame[name].to_numpy()[origins] for name in ("sku", "location_id")}
-    day = pd.DatetimeIndex((panel.day[origins] + horizons).astype("datetime64[D]"))
-    keys = pd.DataFrame({**key, "forecast_date": day, "horizon_days": horizons})
-    return keys.join(model.predict(pair_features(panel, origins, horizons)))

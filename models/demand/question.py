@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -13,30 +12,19 @@ from numpy.typing import NDArray
 from models import evaluation
 from models.demand.baselines import BASELINES
 from models.demand.dispersion import LEVELS, UNKNOWN, estimate
-from models.demand.features import WEEK, example_features, pair_features
-from models.demand.model import LIGHTGBM, QUANTILES, DemandModel, forecast
+from models.demand.features import example_features, pair_features
+from models.demand.forecast import Forecast, by_sku, by_total, forecast
+from models.demand.judging import Cases, judged
+from models.demand.model import LIGHTGBM, DemandModel
 from models.demand.panel import Panel, day_number
+from models.demand.plan import Plan
+from models.demand.replenishment import orders
+from models.demand.sums import estimate_correlations
 from models.demand.trees import PARAMETERS, ROUNDS, Trees, fit_trees
 from models.description import Model, Recipe
 from models.splits import ClosedWindow
 
 Floats = NDArray[np.float64]
-# Units a day in the four weeks before the origin, up to which a SKU counts as such.
-_VOLUMES = ((0.1, "slow"), (1.0, "middle"), (np.inf, "fast"))
-
-
-@dataclass(frozen=True)
-class Cases:
-    """One row an observed day of a closed window, for the series known at its origin.
-
-    `scale` is the series' one-day naive squared error before the origin, NaN where there is none.
-    """
-
-    window: ClosedWindow
-    features: pd.DataFrame
-    units: Floats
-    series: NDArray[np.int64]
-    scale: Floats
 
 
 class Question:
@@ -44,9 +32,11 @@ class Question:
 
     def __init__(self, matures_days: int) -> None:
         self.horizon_days = matures_days
+        self._said: tuple[DemandModel, Panel, Forecast] | None = None
 
     def read(self, tables: Mapping[str, pd.DataFrame]) -> Panel:
-        return Panel.from_frame(tables["feat_sku_day"])
+        plan = Plan.from_frames(tables.get("feat_sku_promotion_day"), tables.get("feat_calendar_day"))
+        return Panel.from_frame(tables["feat_sku_day"], plan, tables.get("feat_sku_supply"))
 
     def days(self, history: Panel) -> tuple[date, date] | None:
         if not len(history.day):
@@ -81,58 +71,34 @@ class Question:
         if not len(cases.units):
             return DemandModel(recipe.method, UNKNOWN, learned)
         mean = DemandModel(recipe.method, UNKNOWN, before).mean(cases.features)
-        return DemandModel(recipe.method, estimate(cases.units, mean), learned)
+        dispersion = estimate(cases.units, mean)
+        return DemandModel(recipe.method, dispersion, learned, estimate_correlations(cases, mean, dispersion))
 
     def judge(self, model: Model, cases: Cases) -> pd.DataFrame:
         if not isinstance(model, DemandModel):
             raise TypeError(f"{model.method} is no demand model")
-        units, mean = cases.units, model.mean(cases.features)
-        error, price = mean - units, cases.features["unit_price"].fillna(0.0).to_numpy(np.float64)
-        is_scaled = cases.scale > 0
-        squared = np.divide(error**2, cases.scale, out=np.zeros_like(error), where=is_scaled)
-        columns: dict[str, object] = {
-            **_slices(cases),
-            "series": cases.series,
-            "rmsse.part": squared,
-            "rmsse.whole": is_scaled.astype(np.float64),
-            "wape.part": np.abs(error),
-            "wape.whole": units,
-            "bias.part": error,
-            "bias.whole": units,
-            "revenue_wape.part": np.abs(error) * price,
-            "revenue_wape.whole": units * price,
-        }
-        for quantile, level in zip(QUANTILES, LEVELS, strict=True):
-            name = quantile.removeprefix("units_")
-            short_by = units - model.dispersion.quantile(mean, level)
-            columns[f"pinball_{name}.part"] = np.maximum(level * short_by, (level - 1) * short_by)
-            columns[f"pinball_{name}.whole"] = np.ones(len(units))
-            columns[f"{name}.gap"] = model.dispersion.covered(units, mean, level) - level
-        return pd.DataFrame(columns)
+        counts = model.dispersion.counts(model.mean(cases.features))
+        quantiles = {level: counts.quantile(level) for level in LEVELS}
+        covered = {level: counts.covered(cases.units, level) for level in LEVELS}
+        return judged(cases, counts.mean, quantiles, covered)
 
     def score(self, model: Model, history: Panel) -> pd.DataFrame:
+        return by_sku(self._forecast(model, history))
+
+    def further(self, model: Model, history: Panel) -> dict[str, pd.DataFrame]:
+        said = self._forecast(model, history)
+        return {"demand_total": by_total(said), "replenishment": orders(said)}
+
+    def _forecast(self, model: Model, history: Panel) -> Forecast:
+        """The same for `score` and what is made `further` of it."""
         if not isinstance(model, DemandModel):
             raise TypeError(f"{model.method} is no demand model")
-        predictions = forecast(model, history, self.horizon_days)
-        predictions["forecast_date"] = predictions["forecast_date"].dt.date
-        predictions["horizon_days"] = predictions["horizon_days"].astype("int32")
-        return predictions
+        if self._said is None or self._said[0] is not model or self._said[1] is not history:
+            self._said = model, history, forecast(model, history, self.horizon_days)
+        return self._said[2]
 
     def load(self, files: Mapping[str, bytes]) -> DemandModel:
         return DemandModel.from_files(files)
 
     def example(self) -> pd.DataFrame:
         return example_features()
-
-
-def _slices(cases: Cases) -> dict[str, object]:
-    ahead = cases.features["horizon_days"].to_numpy(np.int64)
-    sold = cases.features["mean_28d"]
-    week = (ahead - 1) // WEEK
-    spans = np.array([f"{WEEK * n + 1} to {WEEK * (n + 1)}" for n in range(int(week.max(initial=0)) + 1)])
-    return {
-        "at": np.datetime64(cases.window.origin, "D") + ahead,
-        "volume": np.select([sold <= edge for edge, _ in _VOLUMES], [name for _, name in _VOLUMES], "new"),
-        "category": cases.features["category_1"].astype(object).fillna("none").to_numpy(),
-        "days_ahead": spans[week],
-    }

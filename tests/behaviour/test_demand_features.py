@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -60,31 +60,6 @@ def test_a_day_is_observed_unless_closed_or_out_of_stock_with_nothing_sold(
     ]
     assert features["is_observed"].tolist() == expected
     assert not all(expected), "the simulated store runs out of stock somewhere"
-
-
-def test_trailing_sums_are_those_of_a_plain_loop(
-    features: pd.DataFrame, units: dict[tuple[str, date], Decimal]
-) -> None:
-    is_observed = {(row.sku, row.sold_on): row.is_observed for row in features.itertuples()}
-    some_skus = sorted(features["sku"].unique())[::4]
-    rows = features[features["sku"].isin(some_skus)]
-    assert len(rows) > 500
-    for row in rows.itertuples():
-
-        def window(days: list[date], sku: str = row.sku) -> tuple[Decimal, int, int]:
-            seen = [day for day in days if is_observed.get((sku, day))]
-            sold = [units.get((sku, day), Decimal(0)) for day in seen]
-            return sum(sold, Decimal(0)), len(seen), sum(amount > 0 for amount in sold)
-
-        last = {n: [row.sold_on - timedelta(days=back) for back in range(n)] for n in (7, 28, 91)}
-        assert (row.units_7d, row.observed_days_7d) == window(last[7])[:2]
-        assert (row.units_28d, row.observed_days_28d, row.sale_days_28d) == window(last[28])
-        assert (row.units_91d, row.observed_days_91d, row.sale_days_91d) == window(last[91])
-        weekdays = [row.sold_on - timedelta(days=7 * back) for back in range(8)]
-        assert (row.same_weekday_units_8w, row.same_weekday_days_8w) == window(weekdays)[:2]
-        sales = [day for (sku, day), amount in units.items() if sku == row.sku and day <= row.sold_on and amount > 0]
-        since = (row.sold_on - max(sales)).days if sales else None
-        assert (None if pd.isna(row.days_since_sale) else row.days_since_sale) == since
 
 
 def test_every_series_is_dense_to_the_last_day(features: pd.DataFrame) -> None:

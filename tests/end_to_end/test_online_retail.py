@@ -276,3 +276,15 @@ def test_each_sku_sold_by_then_is_forecast(night: tuple[Home, str], sales: pd.Da
     with duckdb.connect(str(home.published / "warehouse.duckdb"), read_only=True) as connection:
         forecast = {row[0] for row in connection.sql("select distinct sku from exports.exp_demand_forecast").fetchall()}
     assert forecast == skus
+
+
+def test_without_inventory_and_costs_no_order_is_made_up_and_the_reason_says_so(night: tuple[Home, str]) -> None:
+    home, _ = night
+    with duckdb.connect(str(home.published / "warehouse.duckdb"), read_only=True) as connection:
+        rows = connection.sql(
+            "select count(*), count(order_quantity), count(expected_margin_at_risk), count(lead_time_units_p90), "
+            "count(*) filter (where reason like 'no stock is counted, so no order is worked out;%') "
+            "from exports.exp_replenishment where lead_time_units_mean > 0"
+        ).fetchall()[0]
+    assert rows[0] > 1_000
+    assert rows[1:] == (0, 0, rows[0], rows[0])

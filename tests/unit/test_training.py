@@ -33,9 +33,9 @@ def test_the_first_night_speaks_through_the_baseline_however_short_the_history(h
 
 def test_a_sku_that_left_the_grid_is_not_scored(home: Home) -> None:
     frame = steady(40)
-    has_left = (frame["sku"] == "s1") & (frame["sold_on"] > day(30))
+    has_left = (frame["sku"] == "s001") & (frame["sold_on"] > day(30))
     report = scored(home, day(40), snapshot(home, frame[~has_left]))
-    assert set(report.predictions["sku"]) == {"s0", "s2"}
+    assert set(report.predictions["sku"]) == {"s000", "s002"}
 
 
 def test_a_short_history_registers_the_baseline_and_an_earlier_day_is_not_told_the_future(home: Home) -> None:

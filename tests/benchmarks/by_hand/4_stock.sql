@@ -160,10 +160,7 @@ days as (
         coalesce(sales.units, 0)::decimal(18, 3) as units,
         coalesce(local_calendar.is_open, dates.is_open)
             and not (coalesce(sales.units_on_hand = 0, false) and coalesce(sales.units, 0) = 0) as is_observed,
-        sales.usual_unit_price,
-        (case when is_observed then coalesce(sales.units, 0) else 0 end)::decimal(18, 3) as observed_units,
-        is_observed::integer as observed_day,
-        (coalesce(sales.units, 0) > 0)::integer as sale_day
+        sales.usual_unit_price
     from series
     inner join marts.dim_date as dates on dates.calendar_on >= series.begins_on
     left join sales
@@ -173,53 +170,28 @@ days as (
     where dates.calendar_on between (select min(sold_on) from sales where units > 0) and as_of()
 ),
 
-windowed as (
+priced as (
     select
         *,
-        last_value(usual_unit_price ignore nulls) over so_far as paid_unit_price,
-        sum(observed_units) over days_7 as units_7d,
-        sum(observed_units) over days_28 as units_28d,
-        sum(observed_units) over days_91 as units_91d,
-        sum(observed_day) over days_7 as observed_days_7d,
-        sum(observed_day) over days_28 as observed_days_28d,
-        sum(observed_day) over days_91 as observed_days_91d,
-        sum(sale_day) over days_28 as sale_days_28d,
-        sum(sale_day) over days_91 as sale_days_91d,
-        max(case when units > 0 then sold_on end) over so_far as last_sold_on,
-        sum(observed_units) over weekdays_8 as same_weekday_units_8w,
-        sum(observed_day) over weekdays_8 as same_weekday_days_8w
+        last_value(usual_unit_price ignore nulls) over (
+            partition by series_id order by sold_on rows unbounded preceding
+        ) as paid_unit_price
     from days
-    window
-        so_far as (partition by series_id order by sold_on rows unbounded preceding),
-        days_7 as (partition by series_id order by sold_on rows 6 preceding),
-        days_28 as (partition by series_id order by sold_on rows 27 preceding),
-        days_91 as (partition by series_id order by sold_on rows 90 preceding),
-        weekdays_8 as (partition by series_id, isodow(sold_on) order by sold_on rows 7 preceding)
 )
 
 select
-    windowed.sku,
-    windowed.location_id,
-    windowed.sold_on,
-    windowed.decision_at,
-    windowed.units,
-    windowed.is_observed,
-    coalesce(products.list_price, windowed.paid_unit_price) as unit_price,
+    priced.sku,
+    priced.location_id,
+    priced.sold_on,
+    priced.decision_at,
+    priced.units,
+    priced.is_observed,
+    coalesce(products.list_price, priced.paid_unit_price) as unit_price,
     products.category_1,
     products.category_2,
+    products.is_active,
     products.brand,
-    windowed.age_days,
-    windowed.units_7d::decimal(18, 3) as units_7d,
-    windowed.units_28d::decimal(18, 3) as units_28d,
-    windowed.units_91d::decimal(18, 3) as units_91d,
-    windowed.observed_days_7d::integer as observed_days_7d,
-    windowed.observed_days_28d::integer as observed_days_28d,
-    windowed.observed_days_91d::integer as observed_days_91d,
-    windowed.sale_days_28d::integer as sale_days_28d,
-    windowed.sale_days_91d::integer as sale_days_91d,
-    (windowed.sold_on - windowed.last_sold_on)::integer as days_since_sale,
-    windowed.same_weekday_units_8w::decimal(18, 3) as same_weekday_units_8w,
-    windowed.same_weekday_days_8w::integer as same_weekday_days_8w
-from windowed
-left join product_days on product_days.sku = windowed.sku and product_days.calendar_on = windowed.sold_on
+    priced.age_days
+from priced
+left join product_days on product_days.sku = priced.sku and product_days.calendar_on = priced.sold_on
 left join marts.dim_product as products on products.product_key = product_days.product_key;

@@ -1,0 +1,22 @@
+select
+    {{ as_of() }} as as_of,
+    sku,
+    location_id,
+    on_hand::decimal(18, 4) as on_hand,
+    on_order::decimal(18, 4) as on_order,
+    lead_time_days::integer as lead_time_days,
+    lead_time_units_mean::decimal(18, 4) as lead_time_units_mean,
+    lead_time_units_p90::decimal(18, 4) as lead_time_units_p90,
+    service_pct,
+    safety_stock::decimal(18, 4) as safety_stock,
+    reorder_point::decimal(18, 4) as reorder_point,
+    order_quantity::decimal(18, 4) as order_quantity,
+    stockout_probability,
+    expected_margin_at_risk::decimal(18, 4) as expected_margin_at_risk,
+    currency,
+    recommended_action,
+    reason,
+    method,
+    model_version,
+    run_id
+from {{ source('predictions', 'replenishment') }}

@@ -1,0 +1,36 @@
+with days as (
+
+    select sku, location_id, sold_on, units, is_observed
+    from {{ ref('int_sku_days') }}
+    -- A quarter, and the four weeks before its first day.
+    where sold_on > {{ add_days(as_of(), -119) }}
+
+),
+
+paced as (
+
+    select
+        sku,
+        location_id,
+        sold_on,
+        sum(units) filter (where is_observed) over before as units_before,
+        count(*) filter (where is_observed) over before as observed_days_before
+    from days
+    window before as (partition by sku, location_id order by sold_on rows between 28 preceding and 1 preceding)
+
+)
+
+select
+    paced.sku,
+    paced.location_id,
+    paced.sold_on,
+    coalesce(products.category_1, '(none)') as category_1,
+    (paced.units_before / paced.observed_days_before)::decimal(18, 4) as units_lost
+from paced
+inner join {{ ref('fct_product_sales_daily') }} as sales
+    on sales.sku = paced.sku and sales.location_id = paced.location_id and sales.sold_on = paced.sold_on
+left join {{ ref('dim_product') }} as products on products.sku = paced.sku and products.is_current
+where sales.stock_status = 'out_of_stock'
+    and paced.sold_on > {{ add_days(as_of(), -91) }}
+    and paced.observed_days_before > 0
+    and coalesce(products.is_active, true)
