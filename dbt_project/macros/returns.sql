@@ -166,3 +166,22 @@
 
 {#- The causes of returns that histories tell apart. -#}
 {% macro history_causes() -%} {{ return(['fit', 'quality', 'mind']) }} {%- endmacro %}
+
+{#- Cost of a line's return: both ways of the parcel, and for each unit that comes back handling and lost value. -#}
+{% macro return_cost(costs, units_back, unit_value) -%}
+    {{ costs }}.shipping_out_cost + {{ costs }}.shipping_back_cost
+    + {{ units_back }} * ({{ costs }}.handling_cost + {{ costs }}.value_loss_pct * {{ unit_value }})
+{%- endmacro %}
+
+{#- The row of the seed that the longest path of a category finds. -#}
+{% macro return_costs_of(categories) -%}
+    select categories.category, costs.* exclude (category)
+    from {{ categories }} as categories
+    inner join {{ ref('return_costs') }} as costs
+        on costs.category = '*'
+        or categories.category = costs.category
+        or starts_with(categories.category, costs.category || ' > ')
+    qualify row_number() over (
+        partition by categories.category order by case when costs.category = '*' then 0 else length(costs.category) end desc
+    ) = 1
+{%- endmacro %}

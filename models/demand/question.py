@@ -42,6 +42,8 @@ class Cases:
 class Question:
     """Answers for a horizon of `matures_days`."""
 
+    needs_window_before = True
+
     def __init__(self, matures_days: int) -> None:
         self.horizon_days = matures_days
 

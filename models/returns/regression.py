@@ -1,0 +1,72 @@
+"""The plainer rival: a logistic regression on the same features, categories by their category's rate alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from models.returns.features import FEATURES
+from models.returns.lines import CATEGORIES
+
+Floats = NDArray[np.float64]
+_MOST_ROWS, _PENALTY = 60_000, 1e-5
+_NUMBERS = tuple(number for number, name in enumerate(FEATURES) if name not in CATEGORIES)
+_RATES = tuple(name.endswith("_rate") or name == "any_cause" for name in FEATURES)
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Weights of standardised features and of what is unknown; the first is the constant."""
+
+    means: tuple[float, ...]
+    scales: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    def probability(self, made: NDArray[np.float32]) -> Floats:
+        odds = _terms(made, self.means, self.scales) @ np.asarray(self.weights)
+        return np.asarray(expit(odds), np.float64)
+
+
+def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Regression:
+    """Weights that make what happened most likely, less a small penalty on their squares: terms may say the same.
+
+    Where there are many rows an even sample is taken.
+    """
+    if len(made) > _MOST_ROWS:
+        kept = np.sort(np.random.default_rng(seed).choice(len(made), _MOST_ROWS, replace=False))
+        made, happened = made[kept], happened[kept]
+    plain = _plain(made)
+    known = np.isfinite(plain)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, plain, 0).sum(axis=0) / count
+    scale = np.sqrt(np.where(known, (plain - mean) ** 2, 0).sum(axis=0) / count)
+    means, scales = tuple(mean.tolist()), tuple(np.where(scale > 1e-9, scale, 1.0).tolist())
+    terms = _terms(made, means, scales)
+    found = minimize(_loss, np.zeros(terms.shape[1]), (terms, happened), method="L-BFGS-B", jac=True)
+    return Regression(means, scales, tuple(found.x.tolist()))
+
+
+def _loss(weights: Floats, terms: Floats, happened: Floats) -> tuple[float, Floats]:
+    """Penalised mean log loss and its slope."""
+    odds = terms @ weights
+    loss = np.mean(np.logaddexp(0, odds) - happened * odds) + _PENALTY / 2 * weights @ weights
+    return float(loss), np.asarray(terms.T @ (expit(odds) - happened) / len(odds) + _PENALTY * weights, np.float64)
+
+
+def _plain(made: NDArray[np.float32]) -> Floats:
+    plain = made[:, _NUMBERS].astype(np.float64)
+    is_rate = np.array([_RATES[number] for number in _NUMBERS])
+    plain[:, is_rate] = logit(np.clip(plain[:, is_rate], 1e-4, 1 - 1e-4))
+    return plain
+
+
+def _terms(made: NDArray[np.float32], means: tuple[float, ...], scales: tuple[float, ...]) -> Floats:
+    """A constant, each number standardised (0 where unknown, at most 5 either way), and whether it is unknown."""
+    plain = _plain(made)
+    unknown = ~np.isfinite(plain)
+    standard = np.clip((np.where(unknown, 0, plain) - np.asarray(means)) / np.asarray(scales), -5, 5)
+    return np.hstack([np.ones((len(made), 1)), np.where(unknown, 0, standard), unknown.astype(np.float64)])
