@@ -72,12 +72,13 @@ def _sizes(sizes: float, lines: float) -> str:
     return f"{lines:.0f} lines of the style in one order" if lines > 1 else "one size of the style in the order"
 
 
-def _delivery(late: float, since: float, share: float) -> str:
-    if late > 0:
-        return f"{late:.0f} days later than promised"
-    if not np.isnan(since):
-        return f"delivered {since:.0f} days ago"
-    return "not delivered yet" if np.isnan(share) else f"{share:.0%} of parcels came late of late"
+def _delivery(late: float, since: float, age: float) -> str:
+    told = f"delivered {_days(since)} ago" if not np.isnan(since) else f"ordered {_days(age)} ago"
+    return f"{told}, {_days(late)} later than promised" if late > 0 else told
+
+
+def _days(count: float) -> str:
+    return f"{count:.0f} day{'' if count == 1 else 's'}"
 
 
 def _price(price: float, usual: float) -> str:
@@ -108,6 +109,5 @@ _WORDS: Mapping[str, tuple[tuple[str, ...], Callable[..., str]]] = {
     "part": (("returned_so_far",), lambda part: f"{part:.0%} of the line came back already"),
     "moment": (("order_hour",), lambda hour: f"ordered at {hour:.0f} o'clock"),
     "channel": (("order_hour",), lambda name, _: f"ordered by {name}" if name else "its channel is not told"),
-    "age": (("age_days",), lambda days: f"{days:.0f} days since the order"),
-    "delivery": (("late_days", "days_since_delivered", "late_pct"), _delivery),
+    "delivery": (("late_days", "days_since_delivered", "age_days"), _delivery),
 }

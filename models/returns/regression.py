@@ -46,15 +46,25 @@ def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Re
     scale = np.sqrt(np.where(known, (plain - mean) ** 2, 0).sum(axis=0) / count)
     means, scales = tuple(mean.tolist()), tuple(np.where(scale > 1e-9, scale, 1.0).tolist())
     terms = _terms(made, means, scales)
-    found = minimize(_loss, np.zeros(terms.shape[1]), (terms, happened), method="L-BFGS-B", jac=True)
+    start = np.zeros(terms.shape[1])
+    found = minimize(_loss, start, (terms, happened), method="trust-exact", jac=_slope, hess=_curve)
     return Regression(means, scales, tuple(found.x.tolist()))
 
 
-def _loss(weights: Floats, terms: Floats, happened: Floats) -> tuple[float, Floats]:
-    """Penalised mean log loss and its slope."""
+def _loss(weights: Floats, terms: Floats, happened: Floats) -> float:
+    """Penalised mean log loss."""
     odds = terms @ weights
-    loss = np.mean(np.logaddexp(0, odds) - happened * odds) + _PENALTY / 2 * weights @ weights
-    return float(loss), np.asarray(terms.T @ (expit(odds) - happened) / len(odds) + _PENALTY * weights, np.float64)
+    return float(np.mean(np.logaddexp(0, odds) - happened * odds) + _PENALTY / 2 * weights @ weights)
+
+
+def _slope(weights: Floats, terms: Floats, happened: Floats) -> Floats:
+    return np.asarray(terms.T @ (expit(terms @ weights) - happened) / len(terms) + _PENALTY * weights, np.float64)
+
+
+def _curve(weights: Floats, terms: Floats, happened: Floats) -> Floats:
+    stated = expit(terms @ weights)
+    curve = (terms.T * (stated * (1 - stated))) @ terms / len(terms)
+    return np.asarray(curve + _PENALTY * np.eye(len(weights)), np.float64)
 
 
 def _plain(made: NDArray[np.float32]) -> Floats:
