@@ -15,21 +15,25 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from models.calibration import Calibration, choose
+from models.calibration import Calibration, choose, log_loss
 from models.description import TooLittleDataError
 from models.returns.features import FEATURES, MONOTONE, Inputs, categories_of, matrix
 from models.returns.lines import CATEGORIES, Lines
 from models.returns.rates import Rates, fit_rates
+from models.returns.regression import Regression, fit_regression
 from models.returns.rows import Rows, at_drawn_age, at_order, joined
 
 Floats = NDArray[np.float64]
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
-    "learning_rate": 0.06,
-    "num_leaves": 31,
-    "min_data_in_leaf": 200,
-    "feature_fraction": 0.7,
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "min_data_in_leaf": 50,
+    # Of rare returns a leaf needs many lines, of frequent ones few: about 20 of a middling chance.
+    "min_sum_hessian_in_leaf": 20.0,
+    "feature_fraction": 0.4,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
     "lambda_l2": 5.0,
@@ -43,6 +47,7 @@ PARAMETERS: dict[str, Any] = {
 }
 ROUNDS, PATIENCE = 500, 30
 FEWEST_RETURNED = 200
+_SHARES = (1.0, 0.75, 0.5, 0.25)
 _END_OF_TREES = "end of trees"
 
 
@@ -85,8 +90,8 @@ class Trees:
         """The part of the text that predicts, without the parameters that follow it."""
         return self.text.partition(_END_OF_TREES)[0]
 
-    def probability(self, made: NDArray[np.float32]) -> Floats:
-        return np.asarray(self.booster.predict(made, num_threads=1), np.float64)
+    def log_odds(self, made: NDArray[np.float32]) -> Floats:
+        return np.asarray(self.booster.predict(made, raw_score=True, num_threads=1), np.float64)
 
     def contributions(self, made: NDArray[np.float32]) -> Floats:
         """What each feature adds to the log-odds of each row (Lundberg et al. 2020, From local explanations to global
@@ -107,29 +112,50 @@ def training_rows(lines: Lines, which: NDArray[np.bool_], window_days: int, seed
     return joined(at_order(lines, which, window_days), at_drawn_age(lines, which, window_days, seed))
 
 
+@dataclass(frozen=True)
+class Grown:
+    """Trees and a regression whose log-odds are mixed, `share` of the trees', and then calibrated."""
+
+    trees: Trees
+    regression: Regression
+    share: float
+    calibration: Calibration
+
+
 def grow(
     older: Rows, newer: Rows, rates: Rates, seed: int, parameters: Mapping[str, Any] = MappingProxyType(PARAMETERS)
-) -> tuple[Trees, Calibration]:
-    """Grow trees until the newer rows are foretold no better; calibrate on those."""
+) -> Grown:
+    """Grow trees until the newer rows are foretold no better; on those choose their share, and calibrate.
+
+    Trees alone are worse than a regression where few lines come back, a regression alone where many do.
+    """
+    inputs, happened, later_happened = Inputs.of_rows(older), older.happened(), newer.happened()
+    categories = categories_of(inputs)
+    made, later = matrix(inputs, rates, categories), matrix(Inputs.of_rows(newer), rates, categories)
+    regression = fit_regression(made, happened, seed)
+    trees = _trees(made, happened, later, later_happened, categories, {**parameters, "seed": seed})
+    odds = [model.log_odds(later) for model in (trees, regression)]
+    mixed = {share: expit(share * odds[0] + (1 - share) * odds[1]) for share in _SHARES}
+    share = min(_SHARES, key=lambda share: float(log_loss(mixed[share], later_happened).mean()))
+    return Grown(trees, regression, share, choose(mixed[share], later_happened, newer.week))
+
+
+def _trees(
+    made: NDArray[np.float32],
+    happened: Floats,
+    later: NDArray[np.float32],
+    later_happened: Floats,
+    categories: Mapping[str, tuple[str, ...]],
+    parameters: Mapping[str, Any],
+) -> Trees:
     chosen = dict(parameters)
     rounds, patience = int(chosen.pop("rounds", ROUNDS)), int(chosen.pop("patience", PATIENCE))
-    inputs = Inputs.of_rows(older)
-    categories = categories_of(inputs)
-    data = lgb.Dataset(
-        matrix(inputs, rates, categories),
-        older.happened(),
-        feature_name=list(FEATURES),
-        categorical_feature=list(CATEGORIES),
-    )
-    later, happened = matrix(Inputs.of_rows(newer), rates, categories), newer.happened()
-    constraints = [MONOTONE.get(name, 0) for name in FEATURES]
+    data = lgb.Dataset(made, happened, feature_name=list(FEATURES), categorical_feature=list(CATEGORIES))
     booster = lgb.train(
-        {**chosen, "monotone_constraints": constraints, "seed": seed},
+        {**chosen, "monotone_constraints": [MONOTONE.get(name, 0) for name in FEATURES]},
         data,
         num_boost_round=rounds,
-        valid_sets=[data.create_valid(later, happened)],
+        valid_sets=[data.create_valid(later, later_happened)],
         callbacks=[lgb.early_stopping(patience, verbose=False)],
     )
-    trees = Trees(booster.model_to_string(num_iteration=booster.best_iteration), categories)
-    stated = trees.probability(later)
-    return trees, choose(stated, happened, newer.week)
+    return Trees(booster.model_to_string(num_iteration=booster.best_iteration), categories)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from models.calibration import IDENTITY, Calibration
 from models.returns.features import FEATURES, Inputs, base_rate, matrix
@@ -27,7 +28,8 @@ _AT_ONCE = 100_000
 
 @dataclass(frozen=True)
 class ReturnModel:
-    """`method` says who speaks: `trees`, a `regression`, or neither: the SKU's rate.
+    """`method` says who speaks: `trees`, whose log-odds have a `share` beside those of a `regression`, that alone, or
+    neither: the SKU's rate.
 
     `part` is the mean part of a line that comes back, of lines of one unit and of several.
     """
@@ -38,15 +40,18 @@ class ReturnModel:
     calibration: Calibration = IDENTITY
     trees: Trees | None = None
     regression: Regression | None = None
+    share: float = 0.0
     categories: Mapping[str, tuple[str, ...]] | None = None
 
     def probability(self, inputs: Inputs) -> Floats:
         """That a return is asked for until the window ends, given that none was by the row's age."""
+        if self.regression is None or self.categories is None:
+            return base_rate(inputs, self.rates, "sku")
+        made = matrix(inputs, self.rates, self.categories)
+        odds = self.regression.log_odds(made)
         if self.trees:
-            return self.calibration(self.trees.probability(matrix(inputs, self.rates, self.trees.categories)))
-        if self.regression and self.categories is not None:
-            return self.calibration(self.regression.probability(matrix(inputs, self.rates, self.categories)))
-        return base_rate(inputs, self.rates, "sku")
+            odds = self.share * self.trees.log_odds(made) + (1 - self.share) * odds
+        return self.calibration(np.asarray(expit(odds), np.float64))
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """`return_probability`, `returned_part` and three reasons for each row of `features.raw_frame`."""
@@ -61,11 +66,14 @@ class ReturnModel:
         return pd.DataFrame(columns | self._reasons(inputs))
 
     def _reasons(self, inputs: Inputs) -> dict[str, NDArray[np.object_]]:
-        if self.trees is None:
+        if self.regression is None or self.categories is None:
             return base_reason(inputs)
-        made = matrix(inputs, self.rates, self.trees.categories)
-        parts = [self.trees.contributions(made[at : at + _AT_ONCE]) for at in range(0, len(made), _AT_ONCE)]
-        return reasons(inputs, np.concatenate(parts) if parts else np.zeros((0, len(FEATURES))))
+        made = matrix(inputs, self.rates, self.categories)
+        moved = (1 - self.share) * self.regression.contributions(made)
+        if self.trees:
+            for at in range(0, len(made), _AT_ONCE):
+                moved[at : at + _AT_ONCE] += self.share * self.trees.contributions(made[at : at + _AT_ONCE])
+        return reasons(inputs, moved)
 
     @property
     def version(self) -> str:
@@ -97,18 +105,19 @@ class ReturnModel:
             Calibration(stored["kind"], tuple(stored["at"]), tuple(stored["to"])),
             Trees(files[TREES_FILE].decode(), categories) if found["method"] == LIGHTGBM else None,
             Regression(**regression) if regression else None,
+            found["share"],
             categories,
         )
 
     def _description(self) -> bytes:
-        categories = self.trees.categories if self.trees else self.categories
         content = {
             "method": self.method,
             "features": FEATURES,
             "rates": {"shown": self.rates.shown, "strengths": dict(self.rates.strengths)},
             "part": self.part,
             "calibration": asdict(self.calibration),
-            "categories": dict(categories or {}),
+            "share": self.share,
+            "categories": dict(self.categories or {}),
             "regression": asdict(self.regression) if self.regression else None,
         }
         return json.dumps(content, sort_keys=True, indent=1).encode()

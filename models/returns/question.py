@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from models import evaluation
 from models.calibration import choose, log_loss
@@ -84,11 +85,14 @@ class Question:
             inputs = Inputs.of_rows(older)
             categories = categories_of(inputs)
             regression = fit_regression(matrix(inputs, rates, categories), older.happened(), recipe.seed)
-            stated = regression.probability(matrix(Inputs.of_rows(newer), rates, categories))
+            stated = expit(regression.log_odds(matrix(Inputs.of_rows(newer), rates, categories)))
             calibration = choose(stated, newer.happened(), newer.week)
             return ReturnModel(LOGISTIC, rates, part, calibration, regression=regression, categories=categories)
-        trees, calibration = grow(older, newer, rates, recipe.seed, recipe.parameters)
-        return ReturnModel(LIGHTGBM, rates, part, calibration, trees)
+        grown = grow(older, newer, rates, recipe.seed, recipe.parameters)
+        categories = dict(grown.trees.categories)
+        return ReturnModel(
+            LIGHTGBM, rates, part, grown.calibration, grown.trees, grown.regression, grown.share, categories
+        )
 
     def _sku_rate(self, known: Lines, day: int) -> ReturnModel:
         is_mature = known.is_sold & (known.day <= day - self.window_days)

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from models.returns.features import FEATURES
+from models.returns.features import FEATURES, MONOTONE
 from models.returns.lines import CATEGORIES
 
 Floats = NDArray[np.float64]
 _MOST_ROWS, _PENALTY = 60_000, 1e-5
 _NUMBERS = tuple(number for number, name in enumerate(FEATURES) if name not in CATEGORIES)
+_NEVER_BELOW_0 = np.array(
+    [False, *(MONOTONE.get(FEATURES[number], 0) > 0 for number in _NUMBERS), *(False for _ in _NUMBERS)]
+)
 _RATES = tuple(name.endswith("_rate") or name == "any_cause" for name in FEATURES)
 
 
@@ -26,9 +29,15 @@ class Regression:
     scales: tuple[float, ...]
     weights: tuple[float, ...]
 
-    def probability(self, made: NDArray[np.float32]) -> Floats:
-        odds = _terms(made, self.means, self.scales) @ np.asarray(self.weights)
-        return np.asarray(expit(odds), np.float64)
+    def log_odds(self, made: NDArray[np.float32]) -> Floats:
+        return np.asarray(_terms(made, self.means, self.scales) @ np.asarray(self.weights), np.float64)
+
+    def contributions(self, made: NDArray[np.float32]) -> Floats:
+        """What each feature adds to the log-odds against its mean, shape (rows, features)."""
+        weighted = _terms(made, self.means, self.scales)[:, 1:] * np.asarray(self.weights)[1:]
+        found = np.zeros((len(made), len(FEATURES)))
+        found[:, _NUMBERS] = weighted[:, : len(_NUMBERS)] + weighted[:, len(_NUMBERS) :]
+        return found
 
 
 def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Regression:
@@ -46,9 +55,22 @@ def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Re
     scale = np.sqrt(np.where(known, (plain - mean) ** 2, 0).sum(axis=0) / count)
     means, scales = tuple(mean.tolist()), tuple(np.where(scale > 1e-9, scale, 1.0).tolist())
     terms = _terms(made, means, scales)
-    start = np.zeros(terms.shape[1])
-    found = minimize(_loss, start, (terms, happened), method="trust-exact", jac=_slope, hess=_curve)
-    return Regression(means, scales, tuple(found.x.tolist()))
+    return Regression(means, scales, tuple(_weights(terms, happened).tolist()))
+
+
+def _weights(terms: Floats, happened: Floats) -> Floats:
+    """Terms whose weight would be below 0 although more of them can't mean less are left out, until there is none."""
+    weights, used = np.zeros(terms.shape[1]), np.ones(terms.shape[1], bool)
+    while True:
+        given = (np.ascontiguousarray(terms[:, used]), happened)
+        weights[:] = 0
+        weights[used] = minimize(
+            _loss, np.zeros(int(used.sum())), given, method="trust-exact", jac=_slope, hess=_curve
+        ).x
+        wrong = _NEVER_BELOW_0 & (weights < 0)
+        if not wrong.any():
+            return weights
+        used &= ~wrong
 
 
 def _loss(weights: Floats, terms: Floats, happened: Floats) -> float:

@@ -102,8 +102,8 @@ select
     line_count,
     returned::double as returned_lines,
     expected::double as expected_lines,
-    shape / weight as lift,
-    {{ gamma_bound('shape', 'weight', -1.96) }} as lift_low,
-    {{ gamma_bound('shape', 'weight', 1.96) }} as lift_high,
+    shape / weight as mix_lift,
+    {{ gamma_bound('shape', 'weight', -1.96) }} as mix_lift_low,
+    {{ gamma_bound('shape', 'weight', 1.96) }} as mix_lift_high,
     {{ gamma_bound('shape', 'weight', -1.96) }} > 1 as is_beyond_mix
 from posteriors
