@@ -13,7 +13,9 @@ from models.returns.features import FEATURES, MONOTONE
 from models.returns.lines import CATEGORIES
 
 Floats = NDArray[np.float64]
-_MOST_ROWS, _PENALTY = 60_000, 1e-5
+_MOST_ROWS, _PENALTY = 40_000, 1e-5
+# Nearly every step is Newton's own.
+_FAR = {"initial_trust_radius": 100.0, "max_trust_radius": 1e4, "gtol": 1e-6}
 _NUMBERS = tuple(number for number, name in enumerate(FEATURES) if name not in CATEGORIES)
 _NEVER_BELOW_0 = np.array(
     [False, *(MONOTONE.get(FEATURES[number], 0) > 0 for number in _NUMBERS), *(False for _ in _NUMBERS)]
@@ -63,10 +65,9 @@ def _weights(terms: Floats, happened: Floats) -> Floats:
     weights, used = np.zeros(terms.shape[1]), np.ones(terms.shape[1], bool)
     while True:
         given = (np.ascontiguousarray(terms[:, used]), happened)
-        weights[:] = 0
-        weights[used] = minimize(
-            _loss, np.zeros(int(used.sum())), given, method="trust-exact", jac=_slope, hess=_curve
-        ).x
+        found = minimize(_loss, weights[used], given, "trust-exact", _slope, _curve, options=_FAR)
+        weights = np.zeros(len(used))
+        weights[used] = found.x
         wrong = _NEVER_BELOW_0 & (weights < 0)
         if not wrong.any():
             return weights
