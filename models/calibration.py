@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 
 Floats = NDArray[np.float64]
 
@@ -77,12 +78,22 @@ def fit(kind: str, probability: Floats, happened: Floats) -> Calibration:
     if kind == ISOTONIC:
         return _isotonic(odds, happened)
 
-    def loss(terms: Sequence[float]) -> float:
-        moved = terms[0] + (terms[1] if kind == LOGISTIC else 1.0) * odds
+    terms = np.stack([np.ones(len(odds)), odds])[: 2 if kind == LOGISTIC else 1]
+    base = np.zeros(len(odds)) if kind == LOGISTIC else odds
+
+    def loss(weights: Floats) -> float:
+        moved = weights @ terms + base
         return float(np.mean(np.logaddexp(0, moved) - happened * moved))
 
-    start = [0.0, 1.0] if kind == LOGISTIC else [0.0]
-    found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-10}).x
+    def slopes(weights: Floats) -> Floats:
+        return np.asarray(terms @ (expit(weights @ terms + base) - happened) / len(odds), np.float64)
+
+    def curve(weights: Floats) -> Floats:
+        stated = expit(weights @ terms + base)
+        return np.asarray((terms * (stated * (1 - stated))) @ terms.T / len(odds), np.float64)
+
+    start = np.array([0.0, 1.0])[: len(terms)]
+    found = minimize(loss, start, method="trust-exact", jac=slopes, hess=curve, options={"gtol": 1e-6}).x.round(5)
     slope = max(float(found[1]), 0.01) if kind == LOGISTIC else 1.0
     return Calibration(kind, (-20.0, 20.0), (float(found[0]) - 20 * slope, float(found[0]) + 20 * slope))
 

@@ -47,7 +47,7 @@ PARAMETERS: dict[str, Any] = {
 }
 ROUNDS, PATIENCE = 500, 30
 FEWEST_RETURNED = 200
-_SHARES = (1.0, 0.75, 0.5, 0.25)
+_SHARES = (0.75, 0.5, 0.25)
 _END_OF_TREES = "end of trees"
 
 

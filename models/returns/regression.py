@@ -13,9 +13,9 @@ from models.returns.features import FEATURES, MONOTONE
 from models.returns.lines import CATEGORIES
 
 Floats = NDArray[np.float64]
-_MOST_ROWS, _PENALTY = 40_000, 1e-5
+_MOST_ROWS, _PENALTY = 60_000, 1e-5
 # Nearly every step is Newton's own.
-_FAR = {"initial_trust_radius": 100.0, "max_trust_radius": 1e4, "gtol": 1e-6}
+_FAR = {"initial_trust_radius": 100.0, "max_trust_radius": 1e4, "gtol": 1e-5}
 _NUMBERS = tuple(number for number, name in enumerate(FEATURES) if name not in CATEGORIES)
 _NEVER_BELOW_0 = np.array(
     [False, *(MONOTONE.get(FEATURES[number], 0) > 0 for number in _NUMBERS), *(False for _ in _NUMBERS)]
@@ -45,7 +45,7 @@ class Regression:
 def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Regression:
     """Weights that make what happened most likely, less a small penalty on their squares: terms may say the same.
 
-    Where there are many rows an even sample is taken.
+    Where there are many rows an even sample is taken. What differs from machine to machine is rounded away.
     """
     if len(made) > _MOST_ROWS:
         kept = np.sort(np.random.default_rng(seed).choice(len(made), _MOST_ROWS, replace=False))
@@ -57,12 +57,13 @@ def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Re
     scale = np.sqrt(np.where(known, (plain - mean) ** 2, 0).sum(axis=0) / count)
     means, scales = tuple(mean.tolist()), tuple(np.where(scale > 1e-9, scale, 1.0).tolist())
     terms = _terms(made, means, scales)
-    return Regression(means, scales, tuple(_weights(terms, happened).tolist()))
+    return Regression(means, scales, tuple(np.round(_weights(terms, happened), 5).tolist()))
 
 
 def _weights(terms: Floats, happened: Floats) -> Floats:
     """Terms whose weight would be below 0 although more of them can't mean less are left out, until there is none."""
-    weights, used = np.zeros(terms.shape[1]), np.ones(terms.shape[1], bool)
+    weights, used = np.zeros(terms.shape[1]), terms.std(axis=0) > 0
+    used[0] = True
     while True:
         given = (np.ascontiguousarray(terms[:, used]), happened)
         found = minimize(_loss, weights[used], given, "trust-exact", _slope, _curve, options=_FAR)
