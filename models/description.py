@@ -79,8 +79,9 @@ class Description:
     `tables` are the feature tables it reads. `matures_after` is the setting, or the number of days, after which the
     label of a decision is known. `challenger` is the method that is learned; `baselines` need no learning. The first
     of `metrics` decides. `slices` and `claims` are columns of the judged cases: a claim is a stated probability.
-    `key` and `outputs` are the columns of its predictions; `further` names what a night
-    makes of them besides.
+    `key` and `outputs` are the columns of its predictions; `further` names what a night makes of them besides. Without
+    the feeds it `needs` it is switched off by name. Decisions of a window are taken at its origin, or, where
+    `is_decided_daily`, on each of its days.
     """
 
     name: str
@@ -102,6 +103,8 @@ class Description:
     limits: tuple[str, ...]
     fewest_days: int
     further: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ("orders", "order_lines")
+    is_decided_daily: bool = False
     gate: Gate = field(default_factory=Gate)
     predicts_with: tuple[str, ...] = ("numpy", "pandas")
 
@@ -147,7 +150,12 @@ class Model(Protocol):
 
 
 class Question(Protocol):
-    """What a model brings besides its description. History, cases and what was learned are its own types."""
+    """What a model brings besides its description. History, cases and what was learned are its own types.
+
+    `finish` is given what was learned before and its cases only where the model needs the window before.
+    """
+
+    needs_window_before: bool
 
     def __init__(self, matures_days: int) -> None: ...
 

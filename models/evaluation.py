@@ -30,3 +30,31 @@ def naive_squared_error(units: Floats, is_observed: NDArray[np.bool_], series: I
     error = np.full(len(first), np.nan)
     np.divide(total, number, out=error, where=number > 0)
     return error
+
+
+def placements(score: Floats, happened: Floats) -> Floats:
+    """For each case that happened the share of the others that it ranks above, ties half; 0 for those others.
+
+    Its mean over what happened is the area under the ROC curve (DeLong, DeLong and Clarke-Pearson 1988, Comparing the
+    areas under two or more correlated receiver operating characteristic curves).
+    """
+    others, placed = np.sort(score[happened == 0]), np.zeros(len(score))
+    here = happened > 0
+    below = np.searchsorted(others, score[here], side="left")
+    not_above = np.searchsorted(others, score[here], side="right")
+    placed[here] = (below + not_above) / 2 / max(len(others), 1)
+    return placed
+
+
+def precisions(score: Floats, happened: Floats) -> Floats:
+    """For each case that happened the share that happened of all that score as high or higher; 0 for the others.
+
+    Its mean over what happened is the average precision, the area under the precision-recall curve.
+    """
+    order = np.argsort(-score, kind="stable")
+    ranked = score[order]
+    last_of_equals = np.searchsorted(-ranked, -ranked, side="right")
+    so_far = np.concatenate([[0.0], np.cumsum(happened[order])])
+    precise = np.empty(len(score))
+    precise[order] = so_far[last_of_equals] / np.maximum(last_of_equals, 1)
+    return np.where(happened > 0, precise, 0.0)

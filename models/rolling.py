@@ -29,6 +29,8 @@ def windows_of(
 ) -> list[ClosedWindow]:
     """Up to `count` newest closed windows, newest first, of which each can be forecast and its spread be known.
 
+    The outcome of decisions that are taken on each day of a window is known a window's length after it.
+
     The spread comes from the window before, so the oldest needs another one and `fewest_days` before that. Before
     each lies at least half of the history: with less, the candidates were others than today's.
     """
@@ -36,7 +38,8 @@ def windows_of(
         return []
     first, last = days
     needed = max(timedelta(days=matures_days + description.fewest_days - 1), (last - first) / 2)
-    return [window for window in closed_windows(last, matures_days, count) if window.origin - needed >= first]
+    closed = last - timedelta(days=matures_days) if description.is_decided_daily else last
+    return [window for window in closed_windows(closed, matures_days, count) if window.origin - needed >= first]
 
 
 class Rolling:
@@ -64,11 +67,12 @@ class Rolling:
         for window, candidates in wanted.items():
             for name in candidates:
                 self._learn(name, window.origin)
-                self._learn(name, _before(window).origin)
+                if self._question.needs_window_before:
+                    self._learn(name, _before(window).origin)
         for window, candidates in wanted.items():
             if not candidates:
                 continue
-            before, now = (self._question.cases(self._history, each) for each in (_before(window), window))
+            before, now = self._cases(_before(window)), self._question.cases(self._history, window)
             for name in candidates:
                 try:
                     model = self._finished(name, window.origin, _before(window).origin, before)
@@ -80,11 +84,14 @@ class Rolling:
     def fit(self, name: str, as_of: date, matures_days: int) -> Model:
         """The candidate's model that knows all up to `as_of`; raises `TooLittleDataError`."""
         window = closed_windows(as_of, matures_days, 1)[0]
-        return self._finished(name, as_of, window.origin, self._question.cases(self._history, window))
+        return self._finished(name, as_of, window.origin, self._cases(window))
+
+    def _cases(self, window: ClosedWindow) -> Any:
+        return self._question.cases(self._history, window) if self._question.needs_window_before else None
 
     def _finished(self, name: str, as_of: date, earlier: date, cases: Any) -> Model:
-        before, learned = self._learn(name, earlier), self._learn(name, as_of)
-        return self._question.finish(self._recipes[name], learned.result(), before.result(), cases)
+        before = self._learn(name, earlier).result() if self._question.needs_window_before else None
+        return self._question.finish(self._recipes[name], self._learn(name, as_of).result(), before, cases)
 
     def _learn(self, name: str, as_of: date) -> Future[Any]:
         if (name, as_of) not in self._learned:

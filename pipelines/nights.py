@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from models.questions import NAMES
-from models.questions import description as model_description
+from models.questions import NAMES, description
 from pipelines import backtest_report, data_docs, dbt_docs, exports, ledger, model_card, published, quality, rewriting
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
@@ -32,6 +31,7 @@ Log = Callable[[str], None]
 # What a night can do, and the feeds without which it cannot.
 CAPABILITIES = {
     "demand forecast": ("orders", "order_lines", "products"),
+    "return risk": ("orders", "order_lines", "returns"),
     "returns beside sales": ("returns", "order_lines"),
     "customer attributes": ("customers",),
     "sessions and funnels": ("events",),
@@ -73,6 +73,18 @@ def switched_off(sources: Sources) -> list[str]:
     return lines
 
 
+def _able(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> list[str]:
+    """The models, all by default, whose feeds are loaded; the others are named."""
+    loaded = {part.feed for part in ledger.all_partitions(home, as_of)}
+    able = []
+    for model in models or NAMES:
+        if absent := [feed for feed in description(model).needs if feed not in loaded]:
+            log(f"{model}: off, no {', '.join(absent)}")
+        else:
+            able.append(model)
+    return able
+
+
 def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
     """Build the warehouse for a day and write its feature snapshot; returns the snapshot's hash."""
     with _step(settings, "build", as_of, owner) as home:
@@ -93,7 +105,8 @@ def train(
     """Train on the snapshot of a day's build; needs no hold on the home, since snapshots never change."""
     home = Home.open(settings.home)
     snapshot = _snapshot(home, as_of)
-    return training_step.train(settings, as_of, snapshot, models, log)
+    able = _able(home, as_of, models, log)
+    return training_step.train(settings, as_of, snapshot, able, log) if able else []
 
 
 def backtest(settings: Settings, model: str, as_of: date, origins: int | None, log: Log = print) -> BacktestReport:
@@ -118,7 +131,7 @@ def score(
 
             return scoring_step.score(settings, model, as_of, state.snapshot, state.inputs, check=check, log=log)
 
-        return [scored(model) for model in models or NAMES]
+        return [scored(model) for model in _able(home, as_of, models, log)]
 
 
 def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> list[exports.ExportReport]:
@@ -128,20 +141,23 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
         warehouse = Warehouse(home, settings, sources.store, as_of)
         warehouse.built()
         predictions = {}
-        for model in NAMES:
+        able = _able(home, as_of, None, log)
+        for model in able:
             path = scoring_step.predictions_file(home, model, as_of)
             if not path.exists():
                 raise NightshiftError(f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}")
             predictions[model] = path
-            further = model_description(model).further
+            further = description(model).further
             predictions |= {table: scoring_step.predictions_file(home, model, as_of, table) for table in further}
+        tables = [table for table in exports.EXPORTS.values() if table.model in able]
+        off = [f"exp_{table.name}" for table in exports.EXPORTS.values() if table.model not in able]
         warehouse.dbt(
-            ["build", "--select", EXPORT_MODELS],
+            ["build", "--select", EXPORT_MODELS, *(["--exclude", *off] if off else [])],
             sorted({p.feed for p in ledger.all_partitions(home, as_of)}),
             predictions,
         )
         late = missing_feeds(settings, as_of)
-        return [exports.export_table(warehouse, table, late, log) for table in exports.EXPORTS.values()]
+        return [exports.export_table(warehouse, table, late, log) for table in tables]
 
 
 def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:

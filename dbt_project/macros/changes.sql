@@ -15,7 +15,8 @@
 {% macro touched(items) -%}
     {%- set ids = {
         'orders': 'order_id', 'returned_orders': 'order_id', 'returns': 'return_id', 'events': 'event_id',
-        'sessions': 'session_key', 'visitors': 'visitor_id', 'cart_visitors': 'visitor_id', 'skus': 'sku'
+        'sessions': 'session_key', 'visitors': 'visitor_id', 'cart_visitors': 'visitor_id', 'skus': 'sku',
+        'parcel_orders': 'order_id'
     } -%}
     {%- set dates = {'sales_dates': 'sold_on', 'event_dates': 'occurred_on', 'session_dates': 'session_on'} -%}
     {%- if items.startswith('keys of ') -%}

@@ -51,3 +51,8 @@
 {% macro moment(instant, id) -%}
     (epoch_us({{ instant }})::hugeint * 18446744073709551616 + hash({{ id }}))
 {%- endmacro %}
+
+{#- The hour of the store's clock at an instant, 0 to 23. -#}
+{% macro hour_of(instant) -%}
+    hour(timezone('{{ var("timezone") }}', timezone('UTC', {{ instant }})))::integer
+{%- endmacro %}

@@ -35,3 +35,8 @@
 {% macro late_pct() -%}
     {{ pct('count(*) filter (where is_late)', 'count(*) filter (where is_late is not null)') }}
 {%- endmacro %}
+
+{#- A quantile of the gamma distribution, by its normal score (Wilson and Hilferty 1931, The distribution of chi-square). -#}
+{% macro gamma_bound(shape, weight, score) -%}
+    {{ shape }} / {{ weight }} * power(1 - 1 / (9 * {{ shape }}) + ({{ score }}) / (3 * sqrt({{ shape }})), 3)
+{%- endmacro %}

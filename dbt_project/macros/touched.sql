@@ -13,6 +13,9 @@ create schema if not exists touched;
 {{ note('sessions', 'session_key varchar, visitor_id varchar, session_id varchar, started_at timestamp, ended_at timestamp', touched_sessions()) }}
 {{ note('session_dates', 'session_on date', touched_session_dates()) }}
 {{ note('visitors', 'visitor_id varchar', touched_visitors()) }}
+{{ note('order_devices', 'order_id varchar', touched_order_devices()) }}
+{{ note('parcel_orders', 'order_id varchar', touched_parcel_orders()) }}
+create or replace table touched.history_before as {{ touched_history('marts.fct_order_lines', 'staging.stg_returns') }};
 {%- if not var('changes')['is_resumed'] %}
 create or replace table touched.calendar_before as select calendar_on, location_id, is_open from staging.stg_calendar;
 {%- endif %}
@@ -30,12 +33,16 @@ insert into touched.{{ table }}
 {{ source('raw', feed) }} where ds in ({{ touched('days of ' ~ feed) }})
 {%- endmacro -%}
 
-{#- Keys that a changed partition holds, or held when it gave the state that is known or a deletion. -#}
+{#- Keys that a changed partition holds, or held when it gave the state that is known, the first one or a deletion. -#}
 {% macro touched_keys() -%}
 {%- for feed, key in latest_state_keys().items() %}
 select '{{ feed }}' as feed, {{ key }} as key from {{ changed_rows(feed) }}
 union
-select '{{ feed }}', {{ key }} from staging.stg_{{ feed }} where partition_on in ({{ touched('days of ' ~ feed) }})
+select '{{ feed }}', {{ key }} from staging.stg_{{ feed }}
+where partition_on in ({{ touched('days of ' ~ feed) }})
+    {%- for first in {'returns': ['first_partition_on'], 'shipments': ['first_partition_on', 'delivery_partition_on']}.get(feed, []) %}
+    or {{ first }} in ({{ touched('days of ' ~ feed) }})
+    {%- endfor %}
 union
 select feed, deleted_id from staging.stg_deletions where feed = '{{ feed }}' and deleted_on in ({{ touched('days of ' ~ feed) }})
 {{ 'union' if not loop.last }}
@@ -162,4 +169,17 @@ from (select distinct started_at::date as started_at, ended_at::date as ended_at
 {#- Visitors whose carts may be others. -#}
 {% macro touched_visitors() -%}
 select distinct visitor_id from ({{ clicks_of_touched_dates() }}) as clicks where {{ is_cart_event() }}
+{%- endmacro %}
+
+{#- Orders whose purchase click was among those of touched dates. -#}
+{% macro touched_order_devices() -%}
+select order_id from intermediate.int_order_devices where occurred_on in (select occurred_on from touched.event_dates)
+{%- endmacro %}
+
+{#- Orders that a touched parcel belongs to, or belonged to. -#}
+{% macro touched_parcel_orders() -%}
+select order_id from staging.stg_shipments where shipment_id in ({{ touched('keys of shipments') }})
+union
+select order_id from {{ source('raw', 'shipments') }}
+where shipment_id in ({{ touched('keys of shipments') }}) and order_id is not null
 {%- endmacro %}

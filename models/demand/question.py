@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 class Question:
     """Answers for a horizon of `matures_days`."""
 
+    needs_window_before = True
+
     def __init__(self, matures_days: int) -> None:
         self.horizon_days = matures_days
         self._said: tuple[DemandModel, Panel, Forecast] | None = None

@@ -26,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, project / name, ignore=unwanted)
     shutil.copytree(ROOT / "tests" / "toy_model", project, dirs_exist_ok=True)
     names = project / "models" / "questions.py"
-    names.write_text(names.read_text().replace('NAMES = ("demand",)', 'NAMES = ("demand", "toy")'))
+    names.write_text(names.read_text().replace('NAMES = ("demand", "returns")', 'NAMES = ("demand", "returns", "toy")'))
     git = ["git", "-c", "user.name=toy", "-c", "user.email=toy@example.com", "-c", "core.hooksPath=/dev/null"]
     for step in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "The toy model"]):
         subprocess.run([*git, *step], cwd=project, check=True)
@@ -83,7 +83,7 @@ def test_a_night_of_the_toy_model_ends_in_its_export(home: Path) -> None:
     assert exported["rise_probability"].tolist() == pytest.approx(wanted)
     # The decision is a row of a table, its figures in a card.
     assert ("toy", "promotion", decision["model_version"]) in decided
-    assert {model for model, _, _ in decided} == {"demand", "toy"}
+    assert {model for model, _, _ in decided} == {"demand", "returns", "toy"}
     assert decision["model_version"] in (home / "published" / "models" / "toy.html").read_text()
 
 

@@ -21,7 +21,7 @@ MAY_READ = {
     "intermediate": {"seeds", "staging", "intermediate", "marts"},
     "marts": {"staging", "intermediate", "marts"},
     "features": {"staging", "intermediate", "marts", "features"},
-    "exports": {"marts", "features", "predictions", "decisions"},
+    "exports": {"seeds", "marts", "features", "predictions", "decisions"},
 }
 PREFIXES = {
     "staging": ("stg_",),

@@ -22,6 +22,8 @@ renamed as (
         business_date as requested_on,
         received_at,
         known_on,
+        min(known_on) over (partition by return_id) as first_known_on,
+        min(ds) over (partition by return_id) as first_partition_on,
         ds as partition_on
     from source
     qualify row_number() over (partition by return_id order by ds desc) = 1 and is_deleted is not true

@@ -34,6 +34,8 @@ class Shares:
 
 
 class Question:
+    needs_window_before = False
+
     def __init__(self, matures_days: int) -> None:
         self.matures_days = matures_days
 

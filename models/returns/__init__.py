@@ -1,0 +1,1 @@
+"""Which order lines will come back, how sure that is, and why."""

@@ -1,0 +1,166 @@
+"""The returns model as its life asks for it: decisions of a closed window, learning, judging, scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from models import evaluation
+from models.calibration import choose, log_loss
+from models.description import Model, Recipe
+from models.returns import example
+from models.returns.features import Inputs, categories_of, matrix, raw_frame
+from models.returns.learning import PARAMETERS, PATIENCE, ROUNDS, grow, rates_of, split, training_rows
+from models.returns.lines import Lines, day_number, texts
+from models.returns.model import LIGHTGBM, LOGISTIC, SKU_RATE, ReturnModel
+from models.returns.regression import fit_regression
+from models.returns.rows import Rows, at_drawn_age, at_order, at_shipment, joined, open_on
+from models.splits import ClosedWindow
+
+Floats = NDArray[np.float64]
+_FEWEST_LINES = 100
+_MOMENTS = ("order", "shipment", "later")
+_DRAWN = 5
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Rows of lines ordered within a window, with what came of them; `moment` is that of the decision."""
+
+    rows: Rows
+    happened: Floats
+    moment: NDArray[np.object_]
+
+
+class Question:
+    """Answers for a return window of `matures_days`."""
+
+    needs_window_before = False
+
+    def __init__(self, matures_days: int) -> None:
+        self.window_days = matures_days
+
+    def read(self, tables: Mapping[str, pd.DataFrame]) -> Lines:
+        return Lines.from_tables(tables)
+
+    def days(self, history: Lines) -> tuple[date, date] | None:
+        if not len(history.day):
+            return None
+        first, last = (np.datetime64(int(day), "D").astype(date) for day in (history.day[0], history.last_day))
+        return first, last
+
+    def recipe(self, seed: int) -> Recipe:
+        return Recipe(LIGHTGBM, {**PARAMETERS, "rounds": ROUNDS, "patience": PATIENCE}, seed)
+
+    def cases(self, history: Lines, window: ClosedWindow) -> Cases:
+        """Each line ordered in the window three times: at its order, at its shipment and at a later age."""
+        day, origin = history.day, day_number(window.origin)
+        chosen = history.is_sold & (day > origin) & (day <= origin + window.horizon_days)
+        parts = [
+            at_order(history, chosen, self.window_days),
+            at_shipment(history, chosen, self.window_days),
+            at_drawn_age(history, chosen, self.window_days, _DRAWN),
+        ]
+        rows = joined(joined(parts[0], parts[1]), parts[2])
+        moment = np.repeat(np.array(_MOMENTS, object), [len(part) for part in parts])
+        return Cases(rows, rows.happened(), moment)
+
+    def learn(self, recipe: Recipe, history: Lines, as_of: date) -> ReturnModel:
+        known, day = history.until(day_number(as_of)), day_number(as_of)
+        if recipe.method == SKU_RATE:
+            return self._sku_rate(known, day)
+        parts = split(known, day, self.window_days)
+        rates = rates_of(known, parts.older, self.window_days)
+        older, newer = (
+            training_rows(known, which, self.window_days, recipe.seed) for which in (parts.older, parts.newer)
+        )
+        part = _part(known, parts.older)
+        if recipe.method == LOGISTIC:
+            inputs = Inputs.of_rows(older)
+            categories = categories_of(inputs)
+            regression = fit_regression(matrix(inputs, rates, categories), older.happened(), recipe.seed)
+            stated = expit(regression.log_odds(matrix(Inputs.of_rows(newer), rates, categories)))
+            calibration = choose(stated, newer.happened(), newer.week)
+            return ReturnModel(LOGISTIC, rates, part, calibration, regression=regression, categories=categories)
+        grown = grow(older, newer, rates, recipe.seed, recipe.parameters)
+        categories = dict(grown.trees.categories)
+        return ReturnModel(
+            LIGHTGBM, rates, part, grown.calibration, grown.trees, grown.regression, grown.share, categories
+        )
+
+    def _sku_rate(self, known: Lines, day: int) -> ReturnModel:
+        is_mature = known.is_sold & (known.day <= day - self.window_days)
+        if is_mature.sum() < _FEWEST_LINES:
+            return ReturnModel(SKU_RATE, rates_of(known, is_mature, self.window_days), (1.0, 1.0))
+        return ReturnModel(SKU_RATE, rates_of(known, is_mature, self.window_days), _part(known, is_mature))
+
+    def finish(self, recipe: Recipe, learned: ReturnModel, before: object, cases: object) -> ReturnModel:
+        return learned
+
+    def judge(self, model: Model, cases: Cases) -> pd.DataFrame:
+        if not isinstance(model, ReturnModel):
+            raise TypeError(f"{model.method} is no model of returns")
+        inputs, back = Inputs.of_rows(cases.rows), cases.happened
+        stated = model.probability(inputs)
+        value = inputs.column("unit_price").astype(np.float64) * inputs.column("units_ordered")
+        return pd.DataFrame(
+            {
+                **_slices(cases, inputs),
+                "log_loss.part": log_loss(stated, back),
+                "log_loss.whole": 1.0,
+                "auc.part": evaluation.placements(stated, back),
+                "auc.whole": back,
+                "average_precision.part": evaluation.precisions(stated, back),
+                "average_precision.whole": back,
+                "brier.part": (stated - back) ** 2,
+                "brier.whole": 1.0,
+                "value_brier.part": value * (stated - back) ** 2,
+                "value_brier.whole": value,
+                "return.gap": back - stated,
+            }
+        )
+
+    def score(self, model: Model, history: Lines) -> pd.DataFrame:
+        if not isinstance(model, ReturnModel):
+            raise TypeError(f"{model.method} is no model of returns")
+        rows = open_on(history, history.last_day, self.window_days)
+        names = ("order_line_id", "customer_id")
+        key = pd.DataFrame({name: texts(history.frame[name].iloc[rows.index]) for name in names})
+        return key.join(model.told(Inputs.of_rows(rows)))
+
+    def load(self, files: Mapping[str, bytes]) -> ReturnModel:
+        return ReturnModel.from_files(files)
+
+    def example(self) -> pd.DataFrame:
+        return raw_frame(at_order(example.lines(), np.ones(example.SIZE, bool), self.window_days))
+
+
+def _part(known: Lines, which: NDArray[np.bool_]) -> tuple[float, float]:
+    """The mean part of a line that comes back, of lines of one unit and of several."""
+    back, several = known.returns, known.numbers("units_ordered") > 1
+    chosen = which[back.line]
+    parts = np.zeros(len(known.day))
+    np.add.at(parts, back.line[chosen], back.share[chosen])
+    found = []
+    for kind in (~several, several):
+        shares = np.minimum(parts[kind & (parts > 0)], 1.0)
+        # Ten lines that came back as a whole stand for what is not known.
+        found.append(float((shares.sum() + 10) / (len(shares) + 10)))
+    return found[0], found[1]
+
+
+def _slices(cases: Cases, inputs: Inputs) -> dict[str, object]:
+    orders = inputs.column("past_order_count")
+    return {
+        "at": (cases.rows.lines.day[cases.rows.index]).astype("datetime64[D]").astype("datetime64[ns]"),
+        "moment": cases.moment,
+        "buyer": np.select([np.isnan(orders), orders == 0], ["guest", "new"], "returning"),
+        "category": np.array([name or "none" for name in inputs.text("category_1")], object),
+        "channel": np.array([name or "none" for name in inputs.text("channel")], object),
+    }

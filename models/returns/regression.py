@@ -1,0 +1,106 @@
+"""The plainer rival: a logistic regression on the same features, categories by their category's rate alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from models.returns.features import FEATURES, MONOTONE
+from models.returns.lines import CATEGORIES
+
+Floats = NDArray[np.float64]
+_MOST_ROWS, _PENALTY = 60_000, 1e-5
+# Nearly every step is Newton's own.
+_FAR = {"initial_trust_radius": 100.0, "max_trust_radius": 1e4, "gtol": 1e-5}
+_NUMBERS = tuple(number for number, name in enumerate(FEATURES) if name not in CATEGORIES)
+_NEVER_BELOW_0 = np.array(
+    [False, *(MONOTONE.get(FEATURES[number], 0) > 0 for number in _NUMBERS), *(False for _ in _NUMBERS)]
+)
+_RATES = tuple(name.endswith("_rate") or name == "any_cause" for name in FEATURES)
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Weights of standardised features and of what is unknown; the first is the constant."""
+
+    means: tuple[float, ...]
+    scales: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    def log_odds(self, made: NDArray[np.float32]) -> Floats:
+        return np.asarray(_terms(made, self.means, self.scales) @ np.asarray(self.weights), np.float64)
+
+    def contributions(self, made: NDArray[np.float32]) -> Floats:
+        """What each feature adds to the log-odds against its mean, shape (rows, features)."""
+        weighted = _terms(made, self.means, self.scales)[:, 1:] * np.asarray(self.weights)[1:]
+        found = np.zeros((len(made), len(FEATURES)))
+        found[:, _NUMBERS] = weighted[:, : len(_NUMBERS)] + weighted[:, len(_NUMBERS) :]
+        return found
+
+
+def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Regression:
+    """Weights that make what happened most likely, less a small penalty on their squares: terms may say the same.
+
+    Where there are many rows an even sample is taken. What differs from machine to machine is rounded away.
+    """
+    if len(made) > _MOST_ROWS:
+        kept = np.sort(np.random.default_rng(seed).choice(len(made), _MOST_ROWS, replace=False))
+        made, happened = made[kept], happened[kept]
+    plain = _plain(made)
+    known = np.isfinite(plain)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, plain, 0).sum(axis=0) / count
+    scale = np.sqrt(np.where(known, (plain - mean) ** 2, 0).sum(axis=0) / count)
+    means, scales = tuple(mean.tolist()), tuple(np.where(scale > 1e-9, scale, 1.0).tolist())
+    terms = _terms(made, means, scales)
+    return Regression(means, scales, tuple(np.round(_weights(terms, happened), 5).tolist()))
+
+
+def _weights(terms: Floats, happened: Floats) -> Floats:
+    """Terms whose weight would be below 0 although more of them can't mean less are left out, until there is none."""
+    weights, used = np.zeros(terms.shape[1]), terms.std(axis=0) > 0
+    used[0] = True
+    while True:
+        given = (np.ascontiguousarray(terms[:, used]), happened)
+        found = minimize(_loss, weights[used], given, "trust-exact", _slope, _curve, options=_FAR)
+        weights = np.zeros(len(used))
+        weights[used] = found.x
+        wrong = _NEVER_BELOW_0 & (weights < 0)
+        if not wrong.any():
+            return weights
+        used &= ~wrong
+
+
+def _loss(weights: Floats, terms: Floats, happened: Floats) -> float:
+    """Penalised mean log loss."""
+    odds = terms @ weights
+    return float(np.mean(np.logaddexp(0, odds) - happened * odds) + _PENALTY / 2 * weights @ weights)
+
+
+def _slope(weights: Floats, terms: Floats, happened: Floats) -> Floats:
+    return np.asarray(terms.T @ (expit(terms @ weights) - happened) / len(terms) + _PENALTY * weights, np.float64)
+
+
+def _curve(weights: Floats, terms: Floats, happened: Floats) -> Floats:
+    stated = expit(terms @ weights)
+    curve = (terms.T * (stated * (1 - stated))) @ terms / len(terms)
+    return np.asarray(curve + _PENALTY * np.eye(len(weights)), np.float64)
+
+
+def _plain(made: NDArray[np.float32]) -> Floats:
+    plain = made[:, _NUMBERS].astype(np.float64)
+    is_rate = np.array([_RATES[number] for number in _NUMBERS])
+    plain[:, is_rate] = logit(np.clip(plain[:, is_rate], 1e-4, 1 - 1e-4))
+    return plain
+
+
+def _terms(made: NDArray[np.float32], means: tuple[float, ...], scales: tuple[float, ...]) -> Floats:
+    """A constant, each number standardised (0 where unknown, at most 5 either way), and whether it is unknown."""
+    plain = _plain(made)
+    unknown = ~np.isfinite(plain)
+    standard = np.clip((np.where(unknown, 0, plain) - np.asarray(means)) / np.asarray(scales), -5, 5)
+    return np.hstack([np.ones((len(made), 1)), np.where(unknown, 0, standard), unknown.astype(np.float64)])

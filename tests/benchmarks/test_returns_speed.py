@@ -1,0 +1,93 @@
+"""What training on a million order lines and scoring them costs, beside plain LightGBM on the same ready matrix."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LINES = 1_000_000
+# Each in a process of its own, so that its highest memory is its own; plain LightGBM is told how many trees to grow.
+MEASURED = """
+import json, resource, sys, time
+import lightgbm as lgb, numpy as np
+import planted_lines
+from models.returns import learning, rows
+from models.returns.features import FEATURES, MONOTONE, Inputs, matrix
+from models.returns.lines import CATEGORIES
+from models.returns.question import Question
+
+lines, days = int(sys.argv[1]), planted_lines.WINDOW_DAYS
+question = Question(days)
+history = question.read(planted_lines.tables(lines=lines))
+parts = learning.split(history, history.last_day, days)
+rates = learning.rates_of(history, parts.older, days)
+older, newer = (learning.training_rows(history, which, days, 7) for which in (parts.older, parts.newer))
+scored = rows.at_order(history, np.ones(lines, bool), days)
+spent, begun = {}, time.process_time()
+
+def note(what):
+    global begun
+    spent[what] = time.process_time() - begun
+    begun = time.process_time()
+
+note("start")
+model = question.learn(question.recipe(7), history, planted_lines.LAST)
+note("learned")
+stated = model.probability(Inputs.of_rows(scored))
+note("scored")
+model.told(Inputs.of_rows(scored))
+note("scored with reasons")
+made = [matrix(Inputs.of_rows(each), rates, model.categories) for each in (older, newer, scored)]
+happened = [each.happened() for each in (older, newer)]
+note("features")
+parameters = {**learning.PARAMETERS, "monotone_constraints": [MONOTONE.get(name, 0) for name in FEATURES], "seed": 7}
+data = lgb.Dataset(made[0], happened[0], categorical_feature=list(CATEGORIES), feature_name=list(FEATURES))
+plain = lgb.train(
+    parameters, data, learning.ROUNDS, [data.create_valid(made[1], happened[1])],
+    callbacks=[lgb.early_stopping(learning.PATIENCE, verbose=False)],
+)
+note("plain learned")
+plain.predict(made[2], num_threads=1)
+note("plain scored")
+for at in range(0, lines, 100_000):
+    plain.predict(made[2][at : at + 100_000], pred_contrib=True, num_threads=1)
+note("plain contributions")
+spent["memory GB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+spent["rows"], spent["trees"] = len(older) + len(newer), plain.num_trees()
+print(json.dumps(spent))
+"""
+
+
+def measured(lines: int) -> dict[str, float]:
+    """CPU seconds by step, rows learned from, trees, and the highest memory in GB."""
+    tests = str(Path(__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(lines)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.campaign
+def test_it_costs_little_more_than_plain_lightgbm(capsys: pytest.CaptureFixture[str]) -> None:
+    spent = measured(LINES)
+    ours = spent["learned"] + spent["scored"]
+    plain = spent["plain learned"] + spent["plain scored"]
+    reasons = spent["scored with reasons"] - spent["scored"]
+    with capsys.disabled():
+        print(
+            f"\n{LINES:,} lines, {spent['rows']:,.0f} rows, {spent['trees']:.0f} trees: {ours:.0f} CPU seconds to "
+            f"learn and score, {ours / plain:.2f} times plain LightGBM's {plain:.0f} on a ready matrix, making the "
+            f"matrices again took {spent['features']:.0f}; reasons {reasons:.0f} more, plain contributions "
+            f"{spent['plain contributions']:.0f}; {spent['memory GB']:.1f} GB"
+        )
+    assert (ours - spent["features"]) / plain <= 1.5
+    assert (ours + reasons) / (plain + spent["plain contributions"]) <= 1.5
+    assert spent["memory GB"] < 4
