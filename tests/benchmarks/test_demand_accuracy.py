@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import demand_stores
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,8 +86,9 @@ def test_the_model_against_its_peers(store: Benchmark, capsys: pytest.CaptureFix
     place.write_text(
         json.dumps({n: {k: round(float(v), 5) for k, v in f.items()} for n, f in figures.items()}, indent=1)
     )
+    lost = f"; {_lost(home)}" if store.is_simulated else ""
     with capsys.disabled():
-        print(f"\n{store.name}, {trial.cases():,} cases\n{pd.DataFrame(figures).T.round(4).to_string()}")
+        print(f"\n{store.name}, {trial.cases():,} cases{lost}\n{pd.DataFrame(figures).T.round(4).to_string()}")
     assert np.isfinite(figures[OURS]["rmsse"])
 
 
@@ -175,6 +177,16 @@ def _weighted(frame: pd.DataFrame) -> float:
     errors = np.sqrt(by["rmsse.part"].sum() / by["rmsse.whole"].sum().replace(0, np.nan))
     weight = by["revenue_wape.whole"].sum().where(errors.notna(), 0.0)
     return float((errors.fillna(0.0) * weight).sum() / weight.sum())
+
+
+def _lost(home: Path) -> str:
+    """What `mart_lost_sales` says of its days, and the truth."""
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
+        said, so = connection.execute(
+            "select sum(units_lost), sum(true_lost_units) from marts.mart_lost_sales "
+            f"inner join read_parquet('{home}/truth/sku_day.parquet') using (sku, sold_on)"
+        ).fetchall()[0]
+    return f"{said:,.0f} units estimated lost, {so:,} truly"
 
 
 def _against_truth(home: Path, asking: Asking, forecast: np.ndarray) -> tuple[float, float, float]:

@@ -129,4 +129,4 @@ def test_mlflow_shows_what_a_version_was_made_from(two: tuple[Settings, str, lis
     card = (folder / "artifacts" / "card.html").read_text()
     assert f"demand: weekday_mean {second}" in card
     assert name in card
-    assert "Planned promotions" in card
+    assert "promotions that are announced" in card

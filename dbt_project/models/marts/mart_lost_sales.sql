@@ -2,8 +2,8 @@ with days as (
 
     select sku, location_id, sold_on, units, is_observed
     from {{ ref('int_sku_days') }}
-    -- A quarter, and the four weeks before its first day.
-    where sold_on > {{ add_days(as_of(), -119) }}
+    -- A quarter, and the eight weeks before its first day.
+    where sold_on > {{ add_days(as_of(), -147) }}
 
 ),
 
@@ -16,7 +16,7 @@ paced as (
         sum(units) filter (where is_observed) over before as units_before,
         count(*) filter (where is_observed) over before as observed_days_before
     from days
-    window before as (partition by sku, location_id order by sold_on rows between 28 preceding and 1 preceding)
+    window before as (partition by sku, location_id order by sold_on rows between 56 preceding and 1 preceding)
 
 )
 
