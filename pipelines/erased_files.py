@@ -46,6 +46,7 @@ class ErasedFiles:
             "spool/*/objects",
             "spool/*/*/.incoming",
             "snapshots/.being-written",
+            "exports/.spill",
         )
         for pattern in (*working, ".check-*", ".erase-*"):
             for folder in self.home.root.glob(pattern):

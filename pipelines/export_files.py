@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import duckdb
 from pipelines import ledger
 from pipelines.delivered_sql import identifier, literal
 from pipelines.export_contract import Contract
-from pipelines.home import move_durably
+from pipelines.home import Home, move_durably
+from pipelines.settings import Settings
 from pipelines.spreadsheet import harmless_sql
 
+SPILL = ".spill"
 CHANGES = ("inserted", "updated", "deleted")
 
 
@@ -32,6 +35,18 @@ class Written:
             self.beside.unlink()
         else:
             move_durably(self.beside, target)
+
+
+@contextmanager
+def reading(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to files of exports; what does not fit into memory spills beside them, until the next export."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": settings.threads,
+        "memory_limit": settings.memory_limit,
+        "temp_directory": str(home.exports / SPILL),
+    }
+    with duckdb.connect(config=config) as connection:
+        yield connection
 
 
 def parquet(path: str | Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -15,10 +16,10 @@ import duckdb
 from models.questions import NAMES, description
 from pipelines import export_files, scoring
 from pipelines.export_contract import Contract, refuse_breaking
-from pipelines.export_files import CHANGES, Written, parquet
+from pipelines.export_files import CHANGES, SPILL, Written, parquet
+from pipelines.export_night import DDL_FILE, LATEST, MANIFEST, SCHEMA_FILE
 from pipelines.home import Home, write_atomically
 from pipelines.ledger import file_sha256
-from pipelines.scratch import connected
 from pipelines.sinks.postgres_schema import ddl
 from pipelines.warehouse import Warehouse
 
@@ -26,8 +27,6 @@ Log = Callable[[str], None]
 
 
 LINEAGE = ("run_id", "model_version", "method")
-SCHEMA_FILE = "schema.json"
-DDL_FILE = "postgres.sql"
 
 
 @dataclass(frozen=True)
@@ -71,9 +70,9 @@ def export_table(warehouse: Warehouse, table: ExportTable, late_feeds: list[str]
         contract = Contract.of_table(connection, table.name, table.version, table.key)
         _keep_contract(root, contract)
         folder.mkdir(parents=True, exist_ok=True)
-        _forget_half_written(root, folder)
+        _forget_half_written(warehouse.home, root, folder)
         rows = export_files.write_rows(connection, f"exports.exp_{table.name}", contract, folder)
-    with connected(warehouse.home, warehouse.settings) as connection:
+    with export_files.reading(warehouse.home, warehouse.settings) as connection:
         written = [rows]
         if warehouse.settings.export_csv:
             written.append(export_files.write_csv(connection, rows.beside, table.name))
@@ -85,7 +84,7 @@ def export_table(warehouse: Warehouse, table: ExportTable, late_feeds: list[str]
             "late_feeds": late_feeds,
             "valid_until": valid_until(warehouse.as_of, warehouse.store.zone).isoformat(),
             "delta": delta,
-            **_erasures(folder / "manifest.json"),
+            **_erasures(folder / MANIFEST),
         }
     status = _place(folder, [*written, *delta_file], manifest)
     _move_latest(root, manifest)
@@ -105,8 +104,9 @@ def _keep_contract(root: Path, contract: Contract) -> None:
             write_atomically(path, content)
 
 
-def _forget_half_written(*folders: Path) -> None:
+def _forget_half_written(home: Home, *folders: Path) -> None:
     """What an export that was killed left; the home is held, so nobody writes it now."""
+    shutil.rmtree(home.exports / SPILL, ignore_errors=True)
     for folder in folders:
         for path in folder.glob(".*"):
             path.unlink()
@@ -114,14 +114,14 @@ def _forget_half_written(*folders: Path) -> None:
 
 def _place(folder: Path, files: list[Written], manifest: dict[str, Any]) -> str:
     """Files first, then the manifest, then what it no longer names goes."""
-    manifest_file = folder / "manifest.json"
+    manifest_file = folder / MANIFEST
     content = json.dumps(manifest, indent=2).encode()
     status = "unchanged" if manifest_file.exists() and manifest_file.read_bytes() == content else "written"
     for file in files:
         file.place()
     if status == "written":
         write_atomically(manifest_file, content)
-    named = {"manifest.json", *(file.entry["name"] for file in files)}
+    named = {MANIFEST, *(file.entry["name"] for file in files)}
     for path in folder.iterdir():
         if path.name not in named:
             path.unlink()
@@ -142,6 +142,7 @@ def _facts(
         "as_of": str(warehouse.as_of),
         "key": list(table.key),
         "schema": contract.schema(),
+        "not_compared": ["as_of", *table.not_compared, *LINEAGE],
         "row_count": count,
         "run_id": run_ids[0] if run_ids else None,
         "snapshot": warehouse.built().snapshot,
@@ -183,7 +184,7 @@ def _delta(
 def _previous(home: Home, table: ExportTable, as_of: date) -> tuple[date, Path, str] | None:
     """Day, rows and their SHA-256 of the newest export before a day."""
     days = []
-    for path in (home.exports / table.name / f"v{table.version}").glob("as_of=*/manifest.json"):
+    for path in (home.exports / table.name / f"v{table.version}").glob(f"as_of=*/{MANIFEST}"):
         day = date.fromisoformat(path.parent.name.removeprefix("as_of="))
         if day < as_of:
             days.append((day, path))
@@ -195,7 +196,7 @@ def _previous(home: Home, table: ExportTable, as_of: date) -> tuple[date, Path, 
 
 
 def _move_latest(root: Path, manifest: dict[str, Any]) -> None:
-    latest, path = root / "latest.json", f"as_of={manifest['as_of']}/manifest.json"
+    latest, path = root / LATEST, f"as_of={manifest['as_of']}/{MANIFEST}"
     if latest.exists() and json.loads(latest.read_text())["as_of"] > manifest["as_of"]:
         return
     content = {

@@ -16,7 +16,7 @@ _TYPES = {
     "DECIMAL": "numeric",
     "VARCHAR": "text",
     "DATE": "date",
-    "TIMESTAMP": "timestamp",
+    "TIMESTAMP": "timestamp without time zone",
 }
 
 
