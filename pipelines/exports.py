@@ -87,7 +87,7 @@ def export_table(warehouse: Warehouse, table: ExportTable, late_feeds: list[str]
             **_erasures(folder / MANIFEST),
         }
     status = _place(folder, [*written, *delta_file], manifest)
-    _move_latest(root, manifest)
+    move_latest(root, manifest)
     target = folder / rows.entry["name"]
     log(f"export: {table.name} {status}, {manifest['row_count']:,} rows in {target}")
     return ExportReport(table.name, target, manifest["row_count"], status, manifest["completeness"])
@@ -195,9 +195,10 @@ def _previous(home: Home, table: ExportTable, as_of: date) -> tuple[date, Path, 
     return day, path.parent / rows["name"], rows["sha256"]
 
 
-def _move_latest(root: Path, manifest: dict[str, Any]) -> None:
+def move_latest(root: Path, manifest: dict[str, Any], is_going_back: bool = False) -> None:
+    """Point `latest.json` to a night, to an earlier one than it does only when `is_going_back`."""
     latest, path = root / LATEST, f"as_of={manifest['as_of']}/{MANIFEST}"
-    if latest.exists() and json.loads(latest.read_text())["as_of"] > manifest["as_of"]:
+    if latest.exists() and json.loads(latest.read_text())["as_of"] > manifest["as_of"] and not is_going_back:
         return
     content = {
         "table": manifest["table"],

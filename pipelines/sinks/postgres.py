@@ -69,6 +69,21 @@ def apply(home: Home, settings: Settings, night: Night, is_going_back: bool = Fa
     return applied
 
 
+def applied(settings: Settings) -> dict[tuple[str, int, date, str], bool]:
+    """The nights that were applied, by table, version, day and SHA-256 of the rows; true where a table holds it now."""
+    name, where = str(settings.export_connection), "exports"
+    ledger = sql.Identifier(settings.export_schema, LEDGER)
+    query = sql.SQL(
+        "select table_name, as_of, content_sha256, sequence = max(sequence) over (partition by table_name) from {}"
+    ).format(ledger)
+    connection = connect(settings, name, where, "setting NIGHTSHIFT_EXPORT_CONNECTION")
+    with closing(connection), _explained(where, name):
+        is_there = connection.execute("select to_regclass(%s) is not null", (ledger.as_string(),)).fetchall()[0][0]
+        rows = connection.execute(query).fetchall() if is_there else []
+    split = ((*row[0].rpartition("_v")[::2], *row[1:]) for row in rows)
+    return {(table, int(version), as_of, sha256): is_newest for table, version, as_of, sha256, is_newest in split}
+
+
 class _Application:
     """The statements of one transaction."""
 
@@ -136,7 +151,7 @@ class _Application:
     def _changed_rows(self) -> str:
         keys = ", ".join(map(identifier, self._keys))
         changed = f"select {keys} from {parquet(str(self._night.delta_file))} where change <> 'deleted'"
-        return f"{self._night_rows()} semi join ({changed}) using ({keys})"
+        return f"{self._night_rows()} as r semi join ({changed}) as c using ({keys})"
 
     def _delete_told(self) -> int:
         self._stage(_GONE, self._keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from ops_database import (
     TABLE,
     VARIABLE,
@@ -26,13 +28,17 @@ from ops_database import (
 from planted_exports import COLUMNS, Row, deliver, folder_of
 
 from pipelines import export_delivery
+from pipelines.cli import cli
 from pipelines.errors import NightshiftError, UsageError
+from pipelines.export_contract import Contract
 from pipelines.export_night import Night
 from pipelines.home import Home
 from pipelines.sinks import postgres
 from pipelines.sinks.copied_rows import csv_chunks
 from pipelines.sinks.postgres import Applied
+from pipelines.sinks.postgres_schema import ddl
 
+ROOT = Path(__file__).parents[2]
 D1, D2, D3, D4 = (date(2025, 3, 1) + timedelta(days=n) for n in range(4))
 # key: quantity, margin, reason
 NIGHTS: dict[date, list[Row]] = {
@@ -339,20 +345,40 @@ def test_a_night_interrupted_at_every_statement_is_applied_once(home: Home, uri:
     _check_interrupted(home, uri, how, share=1.0)
 
 
-def test_a_role_with_the_least_privileges_is_enough(
-    home: Home, server: str, uri: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ddl = (folder_of(home) / "postgres.sql").read_text()
+GUIDE = ROOT / "docs" / "exports.md"
+
+
+def _statements(word: str) -> str:
+    """The SQL of the reader's guide that begins so."""
+    blocks = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    (block,) = (block for block in blocks if block.startswith(word))
+    return str(block)
+
+
+def test_the_queries_of_the_guide_answer(uri: str) -> None:
+    contract = Contract.of_json_schema((ROOT / "docs" / "contracts" / "demand_forecast_v1.json").read_bytes())
+    with psycopg.connect(uri) as connection:
+        connection.execute(ddl(contract).encode())
+        connection.execute(
+            "insert into nightshift.demand_forecast_v1 select current_date - 1, 'a', 'main', current_date + n, n + 1, "
+            "2, 1, 2, 3, 'm', 'v', 'r' from generate_series(0, 9) as n"
+        )
+        connection.execute(
+            "insert into nightshift.applied_nights (table_name, as_of, content_sha256, completeness, valid_until, "
+            "row_count, inserted, updated, deleted) values ('demand_forecast_v1', current_date - 1, 'x', 'complete', "
+            "now() + interval '1 hour', 10, 10, 0, 0)"
+        )
+        newest, week = _statements("select").split(";")[:2]
+        assert connection.execute(newest.encode()).fetchall()[0][1:] == ("complete", 10, True)
+        # Seven days of 2 units.
+        assert connection.execute(week.encode()).fetchall() == [("a", "main", Decimal(14))]
+
+
+def test_a_role_with_the_least_privileges_is_enough(home: Home, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute(ddl)
-        for statement in (
-            "drop role if exists night_writer",
-            "create role night_writer login password 'hunter2'",
-            "grant usage on schema nightshift to night_writer",
-            "grant select, insert, update, delete on nightshift.plan_v1 to night_writer",
-            "grant select, insert, update on nightshift.applied_nights to night_writer",
-        ):
-            connection.execute(statement)
+        connection.execute((folder_of(home) / "postgres.sql").read_bytes())
+        connection.execute("create role night_writer login password 'hunter2'")
+        connection.execute(_statements("grant").replace("demand_forecast", "plan").encode())
     monkeypatch.setenv(VARIABLE, uri.replace("//postgres:@", "//night_writer:hunter2@"))
     for day in (D1, D2, D3):
         assert _apply(home, day).status == "applied"
@@ -395,3 +421,22 @@ def test_a_table_that_fails_holds_up_no_other_and_no_secret_is_told(
     monkeypatch.delenv(VARIABLE)
     with pytest.raises(UsageError, match="setting NIGHTSHIFT_EXPORT_CONNECTION: set NIGHTSHIFT_CONNECTION_OPS to"):
         _apply(home, D1)
+
+
+def test_the_list_tells_what_the_database_was_given_and_holds(
+    home: Home, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTSHIFT_EXPORT_CONNECTION", "ops")
+
+    def listed() -> list[str]:
+        done = CliRunner().invoke(cli, ["export", "--list", "--home", str(home.root)])
+        return [line.partition("; in files")[2] for line in done.stdout.splitlines()]
+
+    assert listed() == ["", "", "", ""]
+    for day in (D1, D2):
+        _apply(home, day)
+    assert listed() == [", in database ops", ", in database ops (what its table holds)", "", ""]
+    done = CliRunner().invoke(cli, ["replay", "plan", "--as-of", str(D1), "--database", "--home", str(home.root)])
+    assert done.exit_code == 0
+    assert listed() == [", in database ops (what its table holds)", ", in database ops", "", ""]
+    assert _compared(uri) == _values(NIGHTS[D1])
