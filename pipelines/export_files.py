@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any
 import duckdb
 
 from pipelines import ledger
-from pipelines.delivered_sql import identifier, literal
+from pipelines.delivered_sql import identifier, is_out_of_space, literal
 from pipelines.export_contract import Contract
 from pipelines.home import Home, move_durably
 from pipelines.settings import Settings
@@ -99,7 +101,12 @@ def write_delta(
 def _write(connection: duckdb.DuckDBPyConnection, select: str, folder: Path, stem: str, form: str) -> Written:
     beside = folder / f".being-written.{stem}.{form}"
     options = "format parquet, compression zstd" if form == "parquet" else "format csv, header true"
-    rows = connection.execute(f"copy ({select}) to {literal(str(beside))} ({options})").fetchall()[0][0]
+    try:
+        rows = connection.execute(f"copy ({select}) to {literal(str(beside))} ({options})").fetchall()[0][0]
+    except duckdb.Error as error:
+        if is_out_of_space(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(beside)) from error
+        raise
     sha256 = ledger.file_sha256(beside)
     table, _, kind = stem.partition(".")
     name = f"{table}-{sha256[:12]}.{f'{kind}.' if kind else ''}{form}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -26,22 +25,13 @@ from pipelines.export_night import Night
 from pipelines.home import Home
 from pipelines.postgres_connection import connect
 from pipelines.settings import Settings
+from pipelines.sinks.applied_ledger import Applied, AppliedLedger, all_applied, names_sql
 from pipelines.sinks.copied_rows import csv_chunks
-from pipelines.sinks.postgres_schema import LEDGER, table_name
+from pipelines.sinks.postgres_schema import table_name
 from pipelines.sinks.postgres_tables import ensure
 
 _ATTEMPTS = 3
 _STAGED, _GONE = sql.Identifier("pg_temp", "nightshift_staged"), sql.Identifier("pg_temp", "nightshift_gone")
-
-
-@dataclass(frozen=True)
-class Applied:
-    """`status` is applied, unchanged, or behind: the database holds a newer night; rows that were touched."""
-
-    status: str
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
 
 
 def apply(home: Home, settings: Settings, night: Night, is_going_back: bool = False) -> Applied:
@@ -70,18 +60,11 @@ def apply(home: Home, settings: Settings, night: Night, is_going_back: bool = Fa
 
 
 def applied(settings: Settings) -> dict[tuple[str, int, date, str], bool]:
-    """The nights that were applied, by table, version, day and SHA-256 of the rows; true where a table holds it now."""
+    """The nights that the database was given; see `all_applied`."""
     name, where = str(settings.export_connection), "exports"
-    ledger = sql.Identifier(settings.export_schema, LEDGER)
-    query = sql.SQL(
-        "select table_name, as_of, content_sha256, sequence = max(sequence) over (partition by table_name) from {}"
-    ).format(ledger)
     connection = connect(settings, name, where, "setting NIGHTSHIFT_EXPORT_CONNECTION")
     with closing(connection), _explained(where, name):
-        is_there = connection.execute("select to_regclass(%s) is not null", (ledger.as_string(),)).fetchall()[0][0]
-        rows = connection.execute(query).fetchall() if is_there else []
-    split = ((*row[0].rpartition("_v")[::2], *row[1:]) for row in rows)
-    return {(table, int(version), as_of, sha256): is_newest for table, version, as_of, sha256, is_newest in split}
+        return all_applied(connection, settings.export_schema)
 
 
 class _Application:
@@ -94,7 +77,7 @@ class _Application:
         self._schema = settings.export_schema
         self._name = table_name(night.contract)
         self._table = sql.Identifier(self._schema, self._name)
-        self._ledger = sql.Identifier(self._schema, LEDGER)
+        self._ledger = AppliedLedger(connection, self._schema, night)
         self._keys = night.contract.row_key
 
     def run(self, is_going_back: bool) -> Applied:
@@ -104,21 +87,15 @@ class _Application:
             "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"nightshift.{self._schema}",)
         )
         ensure(self._connection, self._schema, self._night.contract)
-        held = self._held()
+        held = self._ledger.held()
         if held == (self._night.as_of, self._night.sha256) and not is_going_back:
-            self._tell_again()
+            self._ledger.tell_again()
             return Applied("unchanged")
         if held and held[0] > self._night.as_of and not is_going_back:
             return Applied("behind")
         applied = self._bring(held)
-        self._record(applied)
+        self._ledger.record(applied)
         return applied
-
-    def _held(self) -> tuple[date, str] | None:
-        """The night that the table holds."""
-        query = sql.SQL("select as_of, content_sha256 from {} where table_name = %s order by sequence desc limit 1")
-        row = self._connection.execute(query.format(self._ledger), (self._name,)).fetchone()
-        return (row[0], row[1]) if row else None
 
     def _bring(self, held: tuple[date, str] | None) -> Applied:
         is_filled = self._connection.execute(sql.SQL("select exists (select from {})").format(self._table))
@@ -134,11 +111,11 @@ class _Application:
 
     def _stage(self, stage: sql.Identifier, columns: Sequence[str]) -> None:
         statement = sql.SQL("create temporary table {} on commit drop as select {} from {} limit 0")
-        self._connection.execute(statement.format(stage, _names(columns), self._table))
+        self._connection.execute(statement.format(stage, names_sql(columns), self._table))
 
     def _copy(self, select: str, table: sql.Identifier, columns: Sequence[str]) -> int:
         """Stream what DuckDB selects into a table; returns the rows."""
-        statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(table, _names(columns))
+        statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(table, names_sql(columns))
         with self._connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 for chunk in csv_chunks(self._files, select):
@@ -182,7 +159,7 @@ class _Application:
         return self._connection.execute(statement).rowcount
 
     def _insert(self) -> int:
-        names = _names(self._night.column_names)
+        names = names_sql(self._night.column_names)
         statement = sql.SQL(
             "insert into {} ({}) select {} from {} as s where not exists (select from {} as t where {})"
         ).format(self._table, names, names, _STAGED, self._table, self._same_key())
@@ -191,52 +168,6 @@ class _Application:
     def _same_key(self) -> sql.Composed:
         pairs = (sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in self._keys)
         return sql.SQL(" and ").join(pairs)
-
-    def _record(self, applied: Applied) -> None:
-        values = {
-            "table_name": self._name,
-            "as_of": self._night.as_of,
-            "content_sha256": self._night.sha256,
-            "run_id": self._night.manifest["run_id"],
-            "completeness": self._night.manifest["completeness"],
-            "valid_until": self._night.valid_until,
-            "row_count": self._night.manifest["row_count"],
-            "inserted": applied.inserted,
-            "updated": applied.updated,
-            "deleted": applied.deleted,
-        }
-        # The same night may come back after another one for its day: it is then the newest again.
-        again = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in list(values)[3:]]
-        statement = sql.SQL(
-            "insert into {} ({}) values ({}) on conflict (table_name, as_of, content_sha256) "
-            "do update set sequence = default, applied_at = default, {}"
-        ).format(
-            self._ledger,
-            _names(list(values)),
-            sql.SQL(", ").join(map(sql.Placeholder, values)),
-            sql.SQL(", ").join(again),
-        )
-        self._connection.execute(statement, values)
-
-    def _tell_again(self) -> None:
-        """The same rows may have become complete."""
-        statement = sql.SQL(
-            "update {} set completeness = %(completeness)s, valid_until = %(valid_until)s where table_name = %(table)s "
-            "and as_of = %(as_of)s and content_sha256 = %(sha256)s "
-            "and (completeness, valid_until) is distinct from (%(completeness)s::text, %(valid_until)s::timestamptz)"
-        ).format(self._ledger)
-        values = {
-            "completeness": self._night.manifest["completeness"],
-            "valid_until": self._night.valid_until,
-            "table": self._name,
-            "as_of": self._night.as_of,
-            "sha256": self._night.sha256,
-        }
-        self._connection.execute(statement, values)
-
-
-def _names(names: Sequence[str]) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, names))
 
 
 @contextmanager

@@ -34,8 +34,8 @@ from pipelines.export_contract import Contract
 from pipelines.export_night import Night
 from pipelines.home import Home
 from pipelines.sinks import postgres
+from pipelines.sinks.applied_ledger import Applied
 from pipelines.sinks.copied_rows import csv_chunks
-from pipelines.sinks.postgres import Applied
 from pipelines.sinks.postgres_schema import ddl
 
 ROOT = Path(__file__).parents[2]

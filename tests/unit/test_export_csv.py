@@ -71,7 +71,7 @@ def test_null_and_empty_text_are_told_apart(tmp_path: Path) -> None:
     assert [line.split(",")[4:7] for line in text.splitlines()[1:]] == [["1", "1.00", '""'], ["", "", ""]]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_sql_and_the_python_of_a_harmless_cell_agree(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     alphabet = "=+-@\t\r\n\uff1d\uff200123456789.eEinf' a\u0663\U0001f600\""
