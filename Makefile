@@ -10,7 +10,7 @@ BIN := .venv/bin
 NIGHTSHIFT_HOME ?= var
 export NIGHTSHIFT_HOME
 
-.PHONY: help setup setup-dev run up check test campaigns lock clean
+.PHONY: help setup setup-dev run up check test campaigns contracts lock clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ test: check ## check, then every test in its short form
 
 campaigns: .venv/benchmark ## the long forms: fuzz, kills, many seeds, benchmarks; interrupted, it goes on where it was
 	$(BIN)/pytest --campaigns --resume --verbose --durations 0
+
+contracts: .venv/pipeline ## record the contracts of the exports in docs/contracts; a breaking change is refused
+	$(BIN)/python -m pipelines.recorded_contracts
 
 lock: .venv/uv ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --group test --group examples --group benchmark --upgrade --quiet \

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 import click
 
 from models.questions import NAMES
 from pipelines import nights, status
+from pipelines.cli_exports import export, replay
 from pipelines.cli_models import backtest, promote, reproduce
 from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_personal import erase, rotate_key
 from pipelines.cli_quarantine import quarantine
 from pipelines.cli_sources import sources
 from pipelines.cli_sql import sql
+from pipelines.cli_steps import owner, step
 from pipelines.errors import NightshiftError, UsageError, system_error
 from pipelines.feeds import FEEDS
-from pipelines.home import COMMAND_OWNER, Home
+from pipelines.home import Home
 from pipelines.settings import Settings
 
 models_argument = click.argument("models", nargs=-1, type=click.Choice(NAMES))
-
-
-def _owner() -> str:
-    return f"{COMMAND_OWNER} {os.getpid()}"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -139,7 +134,7 @@ def ingest(
 @home_options
 def build(settings: Settings, as_of: date | None) -> None:
     """Run dbt from staging to features, then write the snapshot that the models read."""
-    snapshot = _step(settings, as_of, nights.build)
+    snapshot = step(settings, as_of, nights.build)
     click.echo(f"snapshot: {settings.home / 'snapshots' / str(snapshot)}")
 
 
@@ -159,17 +154,8 @@ def train(settings: Settings, models: tuple[str, ...], as_of: date | None) -> No
 @home_options
 def score(settings: Settings, as_of: date | None) -> None:
     """Score with the champion, check the predictions, write them."""
-    for report in _step(settings, as_of, nights.score):
+    for report in step(settings, as_of, nights.score):
         click.echo(f"predictions: {report.path}")
-
-
-@cli.command()
-@as_of_option
-@home_options
-def export(settings: Settings, as_of: date | None) -> None:
-    """Write the contracted tables with their manifests."""
-    for report in _step(settings, as_of, nights.export):
-        click.echo(f"{report.table}: {report.status}, {report.completeness}, {report.rows:,} rows, {report.path}")
 
 
 @cli.command()
@@ -177,7 +163,7 @@ def export(settings: Settings, as_of: date | None) -> None:
 @home_options
 def publish(settings: Settings, as_of: date | None) -> None:
     """Swap in the copy of the warehouse that analysts read."""
-    _step(settings, as_of, nights.publish)
+    step(settings, as_of, nights.publish)
     click.echo(f"published: {settings.home / 'published' / 'warehouse.duckdb'}")
 
 
@@ -191,7 +177,7 @@ def run(settings: Settings, as_of: date | None, first: date | None, is_training:
     day = as_of or nights.last_complete_day(settings)
     if first and first > day:
         raise UsageError(f"--from {first} lies after --as-of {day}")
-    nights.run(settings, first or day, day, _owner(), is_training, log)
+    nights.run(settings, first or day, day, owner(), is_training, log)
     click.echo(status.summary(settings))
 
 
@@ -225,6 +211,8 @@ def show_status(settings: Settings) -> None:
     click.echo(status.report(settings))
 
 
+cli.add_command(export)
+cli.add_command(replay)
 cli.add_command(backtest)
 cli.add_command(promote)
 cli.add_command(reproduce)
@@ -232,14 +220,6 @@ cli.add_command(sources)
 cli.add_command(sql)
 cli.add_command(rotate_key)
 cli.add_command(erase)
-
-
-def _step(settings: Settings, as_of: date | None, step: Callable[..., Any]) -> Any:
-    owner = _owner()
-    try:
-        return step(settings, as_of or nights.last_complete_day(settings), owner, log)
-    finally:
-        Home.open(settings.home).release(owner)
 
 
 SOURCES_TEMPLATE = """\

@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines import ledger, suppression
+from pipelines import export_files, ledger, suppression
 from pipelines.delivered_sql import identifier, is_out_of_space, literal, one_line
 from pipelines.errors import NightshiftError
 from pipelines.home import Home, move_durably, write_atomically
@@ -46,6 +46,7 @@ class ErasedFiles:
             "spool/*/objects",
             "spool/*/*/.incoming",
             "snapshots/.being-written",
+            "exports/.spill",
         )
         for pattern in (*working, ".check-*", ".erase-*"):
             for folder in self.home.root.glob(pattern):
@@ -105,30 +106,46 @@ class ErasedFiles:
         return found
 
     def _rewrite_export(self, manifest_file: Path, customer: str) -> int:
-        """New data files first, then the manifest, then the old files go: a reader finds one state or the other."""
+        """New files first, then the manifest, then the old files go: a reader finds one state or the other."""
         manifest: dict[str, Any] = json.loads(manifest_file.read_bytes())
-        total = 0
-        for file in manifest["files"]:
-            path = manifest_file.parent / file["name"]
-            beside = path.with_name(".being-written.parquet")
-            with self._connected(path) as connection:
-                rows = self._rewrite(connection, path, beside, "zstd")
-                if rows:
-                    count = connection.execute(f"select count(*) from read_parquet({literal(str(beside))})").fetchall()
-                    sha256 = ledger.file_sha256(beside)
-                    name = f"{manifest['table']}-{sha256[:12]}.parquet"
-                    file |= {"name": name, "rows": count[0][0], "bytes": beside.stat().st_size, "sha256": sha256}
-                    move_durably(beside, path.with_name(name))
-            total += rows
+        folder, files = manifest_file.parent, manifest["files"]
+        data = [file for file in files if file.get("format", "parquet") == "parquet"]
+        keys = [file for file in [manifest.get("delta", {}).get("file")] if file]
+        total = sum(self._rewrite_exported(folder, file) for file in data)
+        of_keys = sum(self._rewrite_exported(folder, file) for file in keys)
         if total:
-            manifest["row_count"] = sum(file["rows"] for file in manifest["files"])
+            for file in files:
+                if file not in data:
+                    file.update(self._csv_of(folder / data[0]["name"], manifest["table"]))
+            manifest["row_count"] = sum(file["rows"] for file in data)
+        if total or of_keys:
             manifest["erasures"] = [*manifest.get("erasures", []), {"customer": customer, "rows": total}]
             write_atomically(manifest_file, json.dumps(manifest, indent=2).encode())
-        named = {file["name"] for file in manifest["files"]}
-        for path in manifest_file.parent.glob("*.parquet"):
+        named = {manifest_file.name, *(file["name"] for file in [*files, *keys])}
+        for path in folder.iterdir():
             if path.name not in named:
                 path.unlink()
-        return total
+        return total + of_keys
+
+    def _rewrite_exported(self, folder: Path, file: dict[str, Any]) -> int:
+        """A Parquet file of an export under the name of its new hash, and its entry in the manifest."""
+        path = folder / file["name"]
+        beside = path.with_name(".being-written.parquet")
+        with self._connected(path) as connection:
+            rows = self._rewrite(connection, path, beside, "zstd")
+            if rows:
+                count = connection.execute(f"select count(*) from read_parquet({literal(str(beside))})").fetchall()
+                sha256 = ledger.file_sha256(beside)
+                name = f"{path.name.rpartition('-')[0]}-{sha256[:12]}.{path.name.partition('.')[2]}"
+                file |= {"name": name, "rows": count[0][0], "bytes": beside.stat().st_size, "sha256": sha256}
+                move_durably(beside, path.with_name(name))
+        return rows
+
+    def _csv_of(self, rows: Path, table: str) -> dict[str, Any]:
+        with self._connected(rows) as connection:
+            written = export_files.write_csv(connection, rows, table)
+        written.place()
+        return written.entry
 
     def _rewrite(self, connection: duckdb.DuckDBPyConnection, path: Path, target: Path, compression: str) -> int:
         """Write a table without the person, if it names it; returns the rows that did."""

@@ -1,9 +1,9 @@
-"""Contracted tables to files: Parquet and a manifest, made visible by one atomic step."""
+"""Contracted tables to files: rows, changed keys and a manifest, made visible by one atomic step."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,9 +14,13 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from models.questions import NAMES, description
-from pipelines import scoring
-from pipelines.delivered_sql import identifier, literal
-from pipelines.home import Home, move_durably, write_atomically
+from pipelines import export_files, scoring
+from pipelines.export_contract import Contract, refuse_breaking
+from pipelines.export_files import CHANGES, SPILL, Written, parquet
+from pipelines.export_night import DDL_FILE, LATEST, MANIFEST, SCHEMA_FILE
+from pipelines.home import Home, write_atomically
+from pipelines.ledger import file_sha256
+from pipelines.sinks.postgres_schema import ddl
 from pipelines.warehouse import Warehouse
 
 Log = Callable[[str], None]
@@ -55,70 +59,96 @@ class ExportReport:
 
 
 def export_table(warehouse: Warehouse, table: ExportTable, late_feeds: list[str], log: Log) -> ExportReport:
-    """Write one night of a table. The data file lies beside the manifest under a name of its hash, so the
-    manifest alone decides what is visible; `latest.json` moves last, and never backwards."""
-    home, as_of = warehouse.home, warehouse.as_of
-    root = home.exports / table.name / f"v{table.version}"
-    folder = root / f"as_of={as_of}"
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / ".being-written.parquet"
-    relation = f"exports.{identifier(f'exp_{table.name}')}"
-    keys = ", ".join(identifier(name) for name in table.key)
+    """Write one night of a table. Files lie beside the manifest under names of their hashes, so the manifest alone
+    decides what is visible; `latest.json` moves last, and never backwards.
+
+    Raises `NightshiftError`, with nothing written, when the table broke its version's contract.
+    """
+    root = warehouse.home.exports / table.name / f"v{table.version}"
+    folder = root / f"as_of={warehouse.as_of}"
     with warehouse.reading() as connection:
-        connection.execute(
-            f"copy (from {relation} order by {keys}) to {literal(str(beside))} (format parquet, compression zstd)"
-        )
-    manifest = {**_manifest(warehouse, table, beside, late_feeds), **_erasures(folder / "manifest.json")}
-    content = json.dumps(manifest, indent=2).encode()
-    target = folder / manifest["files"][0]["name"]
-    manifest_file = folder / "manifest.json"
-    is_same = manifest_file.exists() and manifest_file.read_bytes() == content and target.exists()
-    if is_same:
-        beside.unlink()
-    else:
-        move_durably(beside, target)
-        write_atomically(manifest_file, content)
-        for old in folder.glob("*.parquet"):
-            if old != target:
-                old.unlink()
-    _move_latest(warehouse, table, root, content)
-    status = "unchanged" if is_same else "written"
+        contract = Contract.of_table(connection, table.name, table.version, table.key)
+        _keep_contract(root, contract)
+        folder.mkdir(parents=True, exist_ok=True)
+        _forget_half_written(warehouse.home, root, folder)
+        rows = export_files.write_rows(connection, f"exports.exp_{table.name}", contract, folder)
+    with export_files.reading(warehouse.home, warehouse.settings) as connection:
+        written = [rows]
+        if warehouse.settings.export_csv:
+            written.append(export_files.write_csv(connection, rows.beside, table.name))
+        delta, delta_file = _delta(connection, warehouse.home, table, warehouse.as_of, rows, contract)
+        manifest = {
+            **_facts(connection, warehouse, table, contract, rows),
+            "files": [file.entry for file in written],
+            "completeness": "partial" if late_feeds else "complete",
+            "late_feeds": late_feeds,
+            "valid_until": valid_until(warehouse.as_of, warehouse.store.zone).isoformat(),
+            "delta": delta,
+            **_erasures(folder / MANIFEST),
+        }
+    status = _place(folder, [*written, *delta_file], manifest)
+    move_latest(root, manifest)
+    target = folder / rows.entry["name"]
     log(f"export: {table.name} {status}, {manifest['row_count']:,} rows in {target}")
     return ExportReport(table.name, target, manifest["row_count"], status, manifest["completeness"])
 
 
-def _manifest(warehouse: Warehouse, table: ExportTable, data: Path, late_feeds: list[str]) -> dict[str, Any]:
-    with data.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    read = f"read_parquet({literal(str(data))})"
-    schema = [{"name": row[0], "type": row[1]} for row in duckdb.execute(f"describe from {read}").fetchall()]
-    count, run_ids, versions, methods = duckdb.execute(
+def _keep_contract(root: Path, contract: Contract) -> None:
+    """Write the version's schemas, or see that they hold what was promised before."""
+    schema = root / SCHEMA_FILE
+    if schema.exists():
+        refuse_breaking(Contract.of_json_schema(schema.read_bytes()), contract)
+    # The schema comes last: it is what the next night is held against.
+    for path, content in ((root / DDL_FILE, ddl(contract).encode()), (schema, contract.json_schema())):
+        if not path.exists() or path.read_bytes() != content:
+            write_atomically(path, content)
+
+
+def _forget_half_written(home: Home, *folders: Path) -> None:
+    """What an export that was killed left; the home is held, so nobody writes it now."""
+    shutil.rmtree(home.exports / SPILL, ignore_errors=True)
+    for folder in folders:
+        for path in folder.glob(".*"):
+            path.unlink()
+
+
+def _place(folder: Path, files: list[Written], manifest: dict[str, Any]) -> str:
+    """Files first, then the manifest, then what it no longer names goes."""
+    manifest_file = folder / MANIFEST
+    content = json.dumps(manifest, indent=2).encode()
+    status = "unchanged" if manifest_file.exists() and manifest_file.read_bytes() == content else "written"
+    for file in files:
+        file.place()
+    if status == "written":
+        write_atomically(manifest_file, content)
+    named = {MANIFEST, *(file.entry["name"] for file in files)}
+    for path in folder.iterdir():
+        if path.name not in named:
+            path.unlink()
+    return status
+
+
+def _facts(
+    connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, table: ExportTable, contract: Contract, rows: Written
+) -> dict[str, Any]:
+    """What the manifest says of the rows and where they come from."""
+    count, run_ids, versions, methods = connection.execute(
         "select count(*), list(distinct run_id order by run_id), list(distinct model_version order by model_version), "
-        f"list(distinct method order by method) from {read}"
+        f"list(distinct method order by method) from {parquet(rows.beside)}"
     ).fetchall()[0]
     return {
         "table": table.name,
         "version": table.version,
         "as_of": str(warehouse.as_of),
         "key": list(table.key),
-        "schema": schema,
+        "schema": contract.schema(),
+        "not_compared": ["as_of", *table.not_compared, *LINEAGE],
         "row_count": count,
-        "files": [
-            {
-                "name": f"{table.name}-{sha256[:12]}.parquet",
-                "rows": count,
-                "bytes": data.stat().st_size,
-                "sha256": sha256,
-            }
-        ],
         "run_id": run_ids[0] if run_ids else None,
         "snapshot": warehouse.built().snapshot,
         "model_versions": versions or [],
         "methods": methods or [],
         "fallback_reason": scoring.fallback_reason(warehouse.home, table.model, warehouse.as_of),
-        "completeness": "partial" if late_feeds else "complete",
-        "late_feeds": late_feeds,
-        "delta": _delta(warehouse.home, table, warehouse.as_of, read),
     }
 
 
@@ -128,56 +158,54 @@ def _erasures(manifest_file: Path) -> dict[str, Any]:
     return {name: before[name] for name in ("erasures",) if name in before}
 
 
-def _delta(home: Home, table: ExportTable, as_of: date, read: str) -> dict[str, Any]:
-    """Keys inserted, updated and deleted against the newest earlier day's export; `as_of` is no part of the key.
+def _delta(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    table: ExportTable,
+    as_of: date,
+    rows: Written,
+    contract: Contract,
+) -> tuple[dict[str, Any], list[Written]]:
+    """What the manifest says of changes against the newest earlier day's export, and the file of their keys.
 
     The lineage differs every night for the same key and is not compared.
     """
     previous = _previous(home, table, as_of)
     if previous is None:
-        row = duckdb.execute(f"select count(*) from {read}").fetchone()
-        return {"against": None, "inserted": row[0] if row else 0, "updated": 0, "deleted": 0}
-    before_day, before = previous
-    keys = ", ".join(identifier(name) for name in table.key if name != "as_of")
-    lineage = ", ".join(identifier(name) for name in ("as_of", *table.not_compared, *LINEAGE))
-    rows = duckdb.execute(
-        f"""
-        with now as (select columns(* exclude ({lineage})) from {read}),
-        before as (select columns(* exclude ({lineage})) from {before}),
-        now_hashed as (select {keys}, hash(now) as content from now),
-        before_hashed as (select {keys}, hash(before) as content from before)
-        select count(*) filter (where b.content is null), count(*) filter (where n.content <> b.content),
-            count(*) filter (where n.content is null)
-        from now_hashed as n full join before_hashed as b using ({keys})
-        """
-    ).fetchall()[0]
-    return {"against": str(before_day), "inserted": rows[0], "updated": rows[1], "deleted": rows[2]}
+        counts = dict.fromkeys(CHANGES, 0) | {"inserted": rows.entry["rows"]}
+        return {"against": None, "against_sha256": None, **counts, "file": None}, []
+    day, path, sha256 = previous
+    file = export_files.write_delta(connection, rows.beside, path, contract, (*table.not_compared, *LINEAGE))
+    counted = connection.execute(f"select change, count(*) from {parquet(file.beside)} group by change").fetchall()
+    counts = dict.fromkeys(CHANGES, 0) | dict(counted)
+    return {"against": str(day), "against_sha256": sha256, **counts, "file": file.entry}, [file]
 
 
-def _previous(home: Home, table: ExportTable, as_of: date) -> tuple[date, str] | None:
+def _previous(home: Home, table: ExportTable, as_of: date) -> tuple[date, Path, str] | None:
+    """Day, rows and their SHA-256 of the newest export before a day."""
     days = []
-    for path in (home.exports / table.name / f"v{table.version}").glob("as_of=*/manifest.json"):
+    for path in (home.exports / table.name / f"v{table.version}").glob(f"as_of=*/{MANIFEST}"):
         day = date.fromisoformat(path.parent.name.removeprefix("as_of="))
         if day < as_of:
             days.append((day, path))
     if not days:
         return None
     day, path = max(days)
-    files = [str(path.parent / file["name"]) for file in json.loads(path.read_text())["files"]]
-    return day, f"read_parquet([{', '.join(literal(file) for file in files)}])"
+    rows = json.loads(path.read_bytes())["files"][0]
+    return day, path.parent / rows["name"], rows["sha256"]
 
 
-def _move_latest(warehouse: Warehouse, table: ExportTable, root: Path, encoded_manifest: bytes) -> None:
-    manifest = json.loads(encoded_manifest)
-    latest = root / "latest.json"
-    if latest.exists() and json.loads(latest.read_text())["as_of"] > manifest["as_of"]:
+def move_latest(root: Path, manifest: dict[str, Any], is_going_back: bool = False) -> None:
+    """Point `latest.json` to a night, to an earlier one than it does only when `is_going_back`."""
+    latest, path = root / LATEST, f"as_of={manifest['as_of']}/{MANIFEST}"
+    if latest.exists() and json.loads(latest.read_text())["as_of"] > manifest["as_of"] and not is_going_back:
         return
     content = {
-        "table": table.name,
+        "table": manifest["table"],
         "as_of": manifest["as_of"],
-        "manifest": f"as_of={manifest['as_of']}/manifest.json",
-        "manifest_sha256": hashlib.sha256(encoded_manifest).hexdigest(),
-        "valid_until": valid_until(warehouse.as_of, warehouse.store.zone).isoformat(),
+        "manifest": path,
+        "manifest_sha256": file_sha256(root / path),
+        "valid_until": manifest["valid_until"],
     }
     encoded = json.dumps(content, indent=2).encode()
     if not latest.exists() or latest.read_bytes() != encoded:

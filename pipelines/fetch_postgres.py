@@ -33,25 +33,15 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS
-from pipelines.settings import CONNECTION, Settings
+from pipelines.postgres_connection import connect
+from pipelines.settings import Settings
 from pipelines.sources import Source, Store
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _ROWS = 5_000
-_DEFAULTS = {"connect_timeout": "10", "application_name": "nightshift"}
-# libpq gives no code for what happens before a log-in, only text that may repeat parts of the connection string.
-_LOG_IN = {
-    "authentication failed": "the server refuses the log-in",
-    "no password supplied": "the server wants a password",
-    "does not exist": "the server knows no such database or user",
-    "could not translate host name": "there is no such host",
-    "failed to resolve host": "there is no such host",
-    "timeout": "the server does not answer",
-}
 
 
 @dataclass(frozen=True)
@@ -181,22 +171,7 @@ def whole_days(settings: Settings, feed: str, source: Source, store: Store) -> I
 
 
 def _connect(settings: Settings, feed: str, source: Source) -> psycopg.Connection[Any]:
-    name = str(source.connection)
-    secret = settings.connection(name)
-    if secret is None:
-        raise UsageError(f"feeds.{feed}.connection: set {CONNECTION}{name.upper()} to the server's connection string")
-    try:
-        parameters: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(secret.get_secret_value())}
-    except psycopg.Error:
-        raise UsageError(
-            f"setting {CONNECTION}{name.upper()}: no connection string such as postgresql://user:password@host/database"
-        ) from None
-    try:
-        connection = psycopg.connect(**{**parameters, "client_encoding": "UTF8"})
-    except psycopg.Error as error:
-        told = str(error).lower()
-        reason = next((ours for theirs, ours in _LOG_IN.items() if theirs in told), "the server cannot be reached")
-        raise NightshiftError(f"feeds.{feed}: connection {name}: {reason}; check {CONNECTION}{name.upper()}") from None
+    connection = connect(settings, str(source.connection), f"feeds.{feed}", f"feeds.{feed}.connection")
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     return connection

@@ -9,7 +9,18 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from models.questions import NAMES, description
-from pipelines import backtest_report, data_docs, dbt_docs, exports, ledger, model_card, published, quality, rewriting
+from pipelines import (
+    backtest_report,
+    data_docs,
+    dbt_docs,
+    export_delivery,
+    exports,
+    ledger,
+    model_card,
+    published,
+    quality,
+    rewriting,
+)
 from pipelines import ingest as ingestion
 from pipelines import scoring as scoring_step
 from pipelines import training as training_step
@@ -157,7 +168,9 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
             predictions,
         )
         late = missing_feeds(settings, as_of)
-        return [exports.export_table(warehouse, table, late, log) for table in tables]
+        reports = [exports.export_table(warehouse, table, late, log) for table in tables]
+        export_delivery.deliver(home, settings, [report.path.parent for report in reports], log)
+        return reports
 
 
 def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:

@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     publish_customers: Annotated[
         bool, Field(description="whether rows and ids of single customers and visitors are published")
     ] = True
+    export_csv: Annotated[bool, Field(description="whether exports are written as CSV too, beside Parquet")] = False
+    export_connection: Annotated[
+        str | None, Field(pattern=r"^\w+$", description="the connection of the PostgreSQL that exports go to as well")
+    ] = None
+    export_schema: Annotated[
+        str, Field(pattern=r"^\w{1,63}$", description="the schema there that holds their tables")
+    ] = "nightshift"
     lease_minutes: Annotated[
         float, Field(gt=0, description="a night that has not stirred for this long loses the home")
     ] = 30

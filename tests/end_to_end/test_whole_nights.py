@@ -32,6 +32,13 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def test_the_contract_of_the_table_that_dbt_builds_is_the_one_recorded(night_home: Path) -> None:
+    recorded = Path(__file__).parents[2] / "docs" / "contracts" / "demand_forecast_v1.json"
+    assert (night_home / "exports" / "demand_forecast" / "v1" / "schema.json").read_bytes() == recorded.read_bytes()
+    done = nightshift(night_home, "export", "--verify", str(night_home / "exports" / "demand_forecast" / "v1"))
+    assert done.stdout.startswith(f"demand_forecast v1 as of {LAST_DAY}: right, ")
+
+
 def test_the_export_is_what_its_manifest_says(night_home: Path) -> None:
     manifest, data = _export(night_home)
     assert hashlib.sha256(data.read_bytes()).hexdigest() == manifest["files"][0]["sha256"]  # type: ignore[index]

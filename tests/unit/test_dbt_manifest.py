@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from pipelines import recorded_contracts
+from pipelines.errors import NightshiftError
+
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 
 # What a model of each layer may read; sources go by the name of their source.
@@ -216,6 +219,23 @@ def test_every_export_and_the_status_report_are_exposures(manifest: Node) -> Non
     exports = {m["name"] for m in _models(manifest) if m["schema"] == "exports"}
     assert "status_report" in shown
     assert {name.removeprefix("exp_"): {name} for name in exports}.items() <= shown.items()
+
+
+def test_every_export_keeps_the_contract_that_is_recorded_of_its_version(manifest: Node) -> None:
+    """A changed one is recorded by `make contracts`, which refuses what would break a reader of the version."""
+    recorded = {path.name: path.read_bytes() for path in recorded_contracts.FOLDER.glob("*.json")}
+    wanted = {recorded_contracts.file_name(c): c.json_schema() for c in recorded_contracts.stated(manifest)}
+    assert {name: recorded.get(name) for name in wanted} == wanted, "run: make contracts"
+
+
+def test_a_breaking_change_is_not_recorded(manifest: Node, tmp_path: Path) -> None:
+    (path, *_) = recorded_contracts.record(manifest, tmp_path)
+    before = path.read_bytes()
+    changed = json.loads(json.dumps(manifest))
+    changed["nodes"]["model.nightshift.exp_demand_forecast"]["columns"]["units_mean"]["data_type"] = "double"
+    with pytest.raises(NightshiftError, match=r"demand_forecast v1: column units_mean was DECIMAL\(18,4\), is DOUBLE"):
+        recorded_contracts.record(changed, tmp_path)
+    assert path.read_bytes() == before
 
 
 def test_what_analysts_read_is_tables(manifest: Node) -> None:

@@ -364,7 +364,18 @@ def test_tables_that_name_a_person_are_found_by_their_columns(shop: Shop) -> Non
         path.parent.mkdir(parents=True)
         pq.write_table(table, path)
     root = home.exports / "cart_recovery" / "v1"
-    manifest = {"table": "cart_recovery", "row_count": 3, "files": [{"name": "cart_recovery-old.parquet", "rows": 3}]}
+    keys = pa.table({"change": ["inserted", "deleted"], "visitor_id": [VISITOR, "w"]})
+    pq.write_table(keys, root / "as_of=2024-06-01" / "cart_recovery-old.delta.parquet")
+    (root / "as_of=2024-06-01" / "cart_recovery-old.csv").write_text(f"cart_id,visitor_id\nk1,{VISITOR}\n")
+    manifest = {
+        "table": "cart_recovery",
+        "row_count": 3,
+        "files": [
+            {"name": "cart_recovery-old.parquet", "rows": 3},
+            {"name": "cart_recovery-old.csv", "rows": 3, "format": "csv"},
+        ],
+        "delta": {"file": {"name": "cart_recovery-old.delta.parquet", "rows": 2}},
+    }
     (root / "as_of=2024-06-01" / "manifest.json").write_text(json.dumps(manifest))
     latest = {"as_of": "2024-06-01", "manifest": "as_of=2024-06-01/manifest.json", "manifest_sha256": "?"}
     (root / "latest.json").write_text(json.dumps(latest))
@@ -381,10 +392,21 @@ def test_tables_that_name_a_person_are_found_by_their_columns(shop: Shop) -> Non
     assert receipt.snapshots_removed == ["0123456789abcdef"]
     assert "snapshots/0123456789abcdef" in receipt.no_longer_reproducible
     written = json.loads((root / "as_of=2024-06-01" / "manifest.json").read_text())
-    (file,) = (root / "as_of=2024-06-01").glob("*.parquet")
-    assert pq.read_table(file, partitioning=None)["cart_id"].to_pylist() == ["k2", "k3"]
-    sha256 = ledger.file_sha256(file)
-    assert written["files"] == [{"name": file.name, "rows": 2, "bytes": file.stat().st_size, "sha256": sha256}]
+    rows, text = written["files"]
+    changed = written["delta"]["file"]
+    assert {path.name for path in (root / "as_of=2024-06-01").iterdir()} == {
+        "manifest.json",
+        *(file["name"] for file in (rows, text, changed)),
+    }
+    for file, kept in ((rows, 2), (text, 2), (changed, 1)):
+        path = root / "as_of=2024-06-01" / file["name"]
+        told = (file["rows"], file["bytes"], file["sha256"])
+        assert told == (kept, path.stat().st_size, ledger.file_sha256(path))
+        assert VISITOR.encode() not in path.read_bytes()
+    read = root / "as_of=2024-06-01" / rows["name"]
+    assert pq.read_table(read, partitioning=None)["cart_id"].to_pylist() == ["k2", "k3"]
+    lines = (root / "as_of=2024-06-01" / text["name"]).read_text().splitlines()
+    assert lines == ["cart_id,visitor_id,customer_id", "k2,v,c1", "k3,w,"]
     assert (written["row_count"], written["erasures"]) == (2, [{"customer": receipt.customer, "rows": 1}])
     told = json.loads((root / "latest.json").read_text())["manifest_sha256"]
     assert told == ledger.file_sha256(root / "as_of=2024-06-01" / "manifest.json")

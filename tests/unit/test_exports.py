@@ -56,6 +56,10 @@ def _manifest(report: ExportReport) -> dict[str, Any]:
     return content
 
 
+def _folder(home: Home, as_of: date) -> Path:
+    return home.exports / "demand_forecast" / "v1" / f"as_of={as_of}"
+
+
 def _latest(home: Home) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((home.exports / "demand_forecast" / "v1" / "latest.json").read_text())
     return content
@@ -98,8 +102,25 @@ def test_the_delta_counts_keys_against_the_day_before(home: Home) -> None:
         ("c", date(2025, 3, 30), "1"),  # inserted
         ("c", date(2025, 3, 31), "1"),  # inserted; and (a, 29 March) is gone
     ]
-    manifest = _manifest(_export(home, next_day, rows))
-    assert manifest["delta"] == {"against": str(DAY), "inserted": 2, "updated": 1, "deleted": 1}
+    report = _export(home, next_day, rows)
+    delta = _manifest(report)["delta"]
+    assert [delta[name] for name in ("against", "inserted", "updated", "deleted")] == [str(DAY), 2, 1, 1]
+    before = _folder(home, DAY)
+    assert delta["against_sha256"] == json.loads((before / "manifest.json").read_text())["files"][0]["sha256"]
+    file = report.path.parent / delta["file"]["name"]
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == delta["file"]["sha256"]
+    read = f"read_parquet('{file}', hive_partitioning=false)"
+    assert duckdb.sql(f"select * from {read} order by all").fetchall() == [
+        ("deleted", "a", "main", date(2025, 3, 29)),
+        ("inserted", "c", "main", date(2025, 3, 30)),
+        ("inserted", "c", "main", date(2025, 3, 31)),
+        ("updated", "b", "main", date(2025, 3, 29)),
+    ]
+
+
+def test_the_first_night_has_no_file_of_changed_keys(home: Home) -> None:
+    delta = _manifest(_export(home, DAY, ROWS))["delta"]
+    assert (delta["against"], delta["inserted"], delta["file"]) == (None, 3, None)
 
 
 def test_a_night_with_late_feeds_says_so(home: Home) -> None:

@@ -1,0 +1,1 @@
+"""Where exports go besides files: a module a destination."""
