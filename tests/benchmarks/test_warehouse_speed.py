@@ -149,8 +149,9 @@ def test_full_build(made_once: MadeOnce, tmp_path: Path, capsys: pytest.CaptureF
         print(f"ingest   {taken_in}  of them about {start.cpu:.1f} CPU s to start")
         print(f"build    {built}  of them {start_of_dbt:.1f} CPU s for dbt to start")
         print(f"ingest and build without the start of dbt: {cpu:.1f} CPU s, {cpu / reference.cpu:.2f} times by hand")
-    assert len(ours) > 25
-    assert ours == theirs
+        print(f"not made by hand: {', '.join(sorted(set(ours) - set(theirs))) or 'nothing'}")
+    assert len(theirs) >= 30
+    assert {table: ours.get(table) for table in theirs} == theirs
 
 
 @pytest.mark.campaign
