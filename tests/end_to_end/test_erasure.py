@@ -94,7 +94,7 @@ def test_days_delivered_anew_without_the_person_do_not_keep_what_was_built_befor
     for feed in FEEDS:
         shop.ingest(feed)
     places = {path.split("/")[0] for path, _ in mentions(shop.root)}
-    assert places == {"warehouse.duckdb", "published"}
+    assert places == {"warehouse.duckdb", "published", "snapshots"}
     receipt, _ = erase(shop.settings, CUSTOMER, "nightshift 1", False, lambda line: None)
     assert mentions(shop.root) == []
     assert (receipt.raw, receipt.rebuilt, receipt.published) == ({}, [str(as_of)], str(as_of))
