@@ -79,7 +79,7 @@ def main(root: Path, every: int) -> None:
     names = {days: snapshot(home, noisy(days)) for days in (50, 60)}
 
     def trained(days: int) -> str:
-        return train(settings, day(days), names[days], log=_silent)[0].model_version
+        return train(settings, day(days), names[days], ["demand"], log=_silent)[0].model_version
 
     def promoted() -> str:
         return promote(settings, "demand", "1", "it was better", _silent).model_version

@@ -47,9 +47,9 @@ def _silent(line: str) -> None: ...
 
 def test_a_planted_season_is_learned_and_repeated_training_registers_nothing_new(home: Home) -> None:
     snapshot = put(home, features_of(_units()))
-    (first,) = train(_settings(home), AS_OF, snapshot, log=_silent)
+    (first,) = train(_settings(home), AS_OF, snapshot, ["demand"], log=_silent)
     assert (first.method, first.status) == ("lightgbm", "promoted")
-    (again,) = train(_settings(home), AS_OF, snapshot, log=_silent)
+    (again,) = train(_settings(home), AS_OF, snapshot, ["demand"], log=_silent)
     assert (again.status, again.model_version) == ("unchanged", first.model_version)
     client = mlflow_client(_settings(home))
     (version,) = client.search_model_versions("name = 'demand'")
@@ -61,19 +61,19 @@ def test_a_planted_season_is_learned_and_repeated_training_registers_nothing_new
 
 def test_order_of_rows_and_columns_from_the_future_change_nothing(home: Home, tmp_path: Path) -> None:
     frame = features_of(_units())
-    (plain,) = train(_settings(home), AS_OF, put(home, frame), log=_silent)
+    (plain,) = train(_settings(home), AS_OF, put(home, frame), ["demand"], log=_silent)
     other = Home.create(tmp_path / "other")
     # What will be sold in a week would be the best feature there is, if a model could see it.
     frame["future_units"] = frame.groupby("sku")["units"].shift(-7)
     shuffled = frame.sample(frac=1, random_state=1)
-    (planted,) = train(_settings(other), AS_OF, put(other, shuffled), log=_silent)
+    (planted,) = train(_settings(other), AS_OF, put(other, shuffled), ["demand"], log=_silent)
     assert planted.model_version == plain.model_version
     assert planted.metrics == plain.metrics
 
 
 def test_on_noise_a_baseline_is_champion(home: Home) -> None:
     snapshot = put(home, features_of(_units(is_noise=True)))
-    (report,) = train(_settings(home), AS_OF, snapshot, log=_silent)
+    (report,) = train(_settings(home), AS_OF, snapshot, ["demand"], log=_silent)
     assert (report.method, report.status) == ("moving_average", "promoted")
     assert "lightgbm: " in report.message
 
@@ -82,7 +82,7 @@ def test_on_noise_a_baseline_is_champion(home: Home) -> None:
 def trained_home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
     home = Home.create(tmp_path_factory.mktemp("trained") / "home")
     snapshot = put(home, features_of(_units()))
-    train(_settings(home), AS_OF, snapshot, log=_silent)
+    train(_settings(home), AS_OF, snapshot, ["demand"], log=_silent)
     return home, snapshot
 
 
@@ -170,4 +170,4 @@ def test_a_damaged_snapshot_is_refused(home: Home) -> None:
     snapshot = put(home, features_of(_units()))
     _flip(home.snapshots / snapshot / "feat_sku_day.parquet")
     with pytest.raises(NightshiftError, match="missing or damaged; make it with: nightshift build"):
-        train(_settings(home), AS_OF, snapshot, log=_silent)
+        train(_settings(home), AS_OF, snapshot, ["demand"], log=_silent)

@@ -25,7 +25,7 @@ def reign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str, list
     versions = []
     for days in (50, 60):
         name = snapshot(home, noisy(days))
-        (report,) = train(settings, day(days), name, log=lambda line: None)
+        (report,) = train(settings, day(days), name, ["demand"], log=lambda line: None)
         assert report.status == "promoted"
         versions.append(report.model_version)
     assert versions[0] != versions[1]

@@ -41,7 +41,7 @@ def test_a_sku_that_left_the_grid_is_not_scored(home: Home) -> None:
 def test_a_short_history_registers_the_baseline_and_an_earlier_day_is_not_told_the_future(home: Home) -> None:
     settings = Settings.load(home=home.root)
     late, early = snapshot(home, steady(60)), snapshot(home, steady(50))
-    (first,) = train(settings, day(60), late, log=lambda line: None)
+    (first,) = train(settings, day(60), late, ["demand"], log=lambda line: None)
     # Two windows of 28 days and eight weeks before them.
     assert (first.method, first.status) == ("weekday_mean", "promoted")
     assert "weekday_mean without comparison: too little closed history to judge lightgbm" in first.message
@@ -52,7 +52,7 @@ def test_a_short_history_registers_the_baseline_and_an_earlier_day_is_not_told_t
     assert before.is_fallback
     assert f"no model was champion as of {day(50)}" in before.message
 
-    (older,) = train(settings, day(50), early, log=lambda line: None)
+    (older,) = train(settings, day(50), early, ["demand"], log=lambda line: None)
     assert (older.status, older.method) == ("refused", "weekday_mean")
     assert scored(home, day(60), late).model_version == first.model_version
 
@@ -62,7 +62,7 @@ def test_a_short_history_registers_the_baseline_and_an_earlier_day_is_not_told_t
     without_mlflow = scored(home, day(60), late)
     assert (without_mlflow.is_fallback, without_mlflow.model_version) == (False, first.model_version)
     with pytest.raises(NightshiftError, match="restore it from a backup"):
-        train(settings, day(60), late, log=lambda line: None)
+        train(settings, day(60), late, ["demand"], log=lambda line: None)
 
 
 def _serving_gives_what_the_night_gives(settings: Settings, home: Home, name: str) -> None:
@@ -85,8 +85,8 @@ def _serving_gives_what_the_night_gives(settings: Settings, home: Home, name: st
 
 def test_what_cannot_be_learned_from_is_refused_with_what_to_do(home: Home) -> None:
     settings = Settings.load(home=home.root)
-    with pytest.raises(UsageError, match="no model is called returns; there is demand"):
-        train(settings, day(60), "any", ["returns"])
+    with pytest.raises(UsageError, match="no model is called carts; there is demand, returns"):
+        train(settings, day(60), "any", ["carts"])
     empty = snapshot(home, steady(2).iloc[:0])
     with pytest.raises(NightshiftError, match="holds no sales history"):
         scored(home, day(2), empty)
