@@ -7,16 +7,13 @@ predicts, the snapshot, and the fingerprint of everything its training depended 
 from __future__ import annotations
 
 import os
-import sqlite3
 import tempfile
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from pipelines import model_files
+from pipelines import mlflow_database, model_files
 from pipelines.decisions import Version
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 _SHA256_TAG = "sha256."
 SERVED_BY = Path(__file__).parent / "served_model.py"
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Registry:
 
     def __init__(self, settings: Settings, model: str) -> None:
         """Open MLflow, making its database where there is none; raises `NightshiftError` when it is damaged."""
-        _check_database(settings.mlflow_tracking_uri)
+        mlflow_database.check(settings.mlflow_tracking_uri)
         # MLflow reads these when it is imported: nothing is unpickled, nothing is sent to its makers.
         os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -67,6 +63,8 @@ class Registry:
         self.home.mlflow.mkdir(parents=True, exist_ok=True, mode=0o700)
         mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
         mlflow.set_registry_uri(settings.mlflow_tracking_uri)
+        with mlflow_database.opened_alone(settings.mlflow_tracking_uri):
+            mlflow_database.touch(settings.mlflow_tracking_uri)
         self.client = mlflow.MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
 
     def find(self, **tags: str) -> ModelVersion | None:
@@ -178,19 +176,3 @@ class Registry:
         if found:
             return str(found.experiment_id)
         return str(self.client.create_experiment(self.model, artifact_location=str(self.home.mlflow / "artifacts")))
-
-
-def _check_database(uri: str) -> None:
-    """Fail at once on a damaged database; MLflow itself retries for minutes."""
-    path = _database(uri)
-    if path is None or not path.exists():
-        return
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
-            connection.execute("select count(*) from sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        raise NightshiftError(f"MLflow's database {path} cannot be read ({error}); restore it from a backup") from error
-
-
-def _database(uri: str) -> Path | None:
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
