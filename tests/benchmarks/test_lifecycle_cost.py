@@ -52,7 +52,7 @@ import mlflow.pyfunc, mlflow.models, matplotlib.figure
 Registry(settings, "demand").find(training_key="none")
 started = time.process_time() - started
 as_of, snapshot = date.fromisoformat(sys.argv[2]), sys.argv[3]
-train(settings, as_of, snapshot, log=lambda line: None)
+train(settings, as_of, snapshot, ["demand"], log=lambda line: None)
 score(settings, "demand", as_of, snapshot, "inputs", check=lambda frame: None, log=lambda line: None)
 print(json.dumps({"all": time.process_time() - begun, "start": started, "model": spent}))
 """
