@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,32 +27,26 @@ def check(uri: str) -> None:
         raise NightshiftError(f"MLflow's database {path} cannot be read ({error}); restore it from a backup") from error
 
 
-@contextmanager
-def opened_alone(uri: str) -> Iterator[None]:
-    """One process at a time: MLflow makes and migrates its tables when it opens them, and two at once break them.
+def prepare(uri: str) -> None:
+    """Let MLflow make or migrate its tables, one process at a time: two at once break them.
 
     A new database is made beside its place, since MLflow cannot go on with one that a killed process half made.
     """
     path = _file(uri)
     if path is None:
-        yield
         return
     with FileLock(path.with_name(f".{path.name}.lock"), mode=0o600):
         if not path.exists():
-            _make(path)
-        yield
+            beside = path.with_name(f".{path.name}.tmp")
+            for left in path.parent.glob(f"{beside.name}*"):
+                left.unlink()
+            _open_tables(f"{_SQLITE}{beside}")
+            move_durably(beside, path)
+        _open_tables(uri)
 
 
-def _make(path: Path) -> None:
-    beside = path.with_name(f".{path.name}.tmp")
-    for left in path.parent.glob(f"{beside.name}*"):
-        left.unlink()
-    touch(f"{_SQLITE}{beside}")
-    move_durably(beside, path)
-
-
-def touch(uri: str) -> None:
-    """Let MLflow open the tables of runs and of models."""
+def _open_tables(uri: str) -> None:
+    """Of runs and of models, each of which MLflow makes or migrates when it is first asked for them."""
     import mlflow
 
     client = mlflow.MlflowClient(uri, uri)

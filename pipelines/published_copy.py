@@ -1,8 +1,8 @@
 """The file that analysts read, made from a warehouse: its marts, features and exports, and a table `meta`.
 
-A whole file is copied as bytes, of which only what is not published is dropped: a hundred times quicker than writing
-the rows anew. Where rows are left out they are written anew, since the free blocks of a database file keep what was
-deleted.
+A whole file is copied as bytes, and what is not published is dropped from the copy: that took a tenth of the CPU of
+writing the rows anew. Where rows are left out the others are written anew, since the free blocks of a database file
+keep what was deleted.
 """
 
 from __future__ import annotations

@@ -63,8 +63,7 @@ class Registry:
         self.home.mlflow.mkdir(parents=True, exist_ok=True, mode=0o700)
         mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
         mlflow.set_registry_uri(settings.mlflow_tracking_uri)
-        with mlflow_database.opened_alone(settings.mlflow_tracking_uri):
-            mlflow_database.touch(settings.mlflow_tracking_uri)
+        mlflow_database.prepare(settings.mlflow_tracking_uri)
         self.client = mlflow.MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
 
     def find(self, **tags: str) -> ModelVersion | None:

@@ -139,9 +139,7 @@ def test_a_simulated_stores_returns_are_foretold_as_well_as_could_be_known(
 
 
 @pytest.mark.skipif(not RETAIL.exists(), reason=f"{RETAIL} is not there; see examples/online_retail/README.md")
-def test_on_online_retail_it_is_better_than_the_skus_rate_and_as_good_as_the_regression(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_on_online_retail_it_is_better_than_both_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = tmp_path / "home"
     store = ("--home", home, "--sources", ROOT / "examples/online_retail/sources.yml", "--landing", LANDING)
     _run("init", "--home", home)
@@ -161,9 +159,8 @@ def test_on_online_retail_it_is_better_than_the_skus_rate_and_as_good_as_the_reg
         for method, (auc, precision, loss) in found.items():
             print(f"  {method}: AUC {auc:.4f}, average precision {precision:.4f}, log loss {loss:.5f}")
     own, rate, regression = (found[name] for name in ("lightgbm", "sku_rate", "logistic_regression"))
-    assert own[0] > rate[0]
-    assert own[1] > max(rate[1], regression[1])
-    assert own[2] < rate[2]
-    # It is not better than the regression alone in rank and log loss: 986 lines came back, whole orders at once.
-    assert own[0] > regression[0] - 0.01
-    assert own[2] < regression[2] * 1.01
+    baselines = (rate, regression)
+    assert own[1] > max(precision for _, precision, _ in baselines)
+    # Missed: 986 lines came back, whole orders at once, and the regression alone is as good in rank and log loss.
+    assert own[0] > max(auc for auc, _, _ in baselines)
+    assert own[2] < min(loss for _, _, loss in baselines)
