@@ -70,5 +70,6 @@ def test_a_backfill_goes_on_where_it_was_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.campaign
-def test_a_backfill_of_two_years_goes_on_where_it_was_killed(tmp_path: Path) -> None:
-    _check(tmp_path, days=730, lines=7)
+@pytest.mark.parametrize("lines", [1, 2, 3])
+def test_a_backfill_of_two_years_goes_on_where_it_was_killed(tmp_path: Path, lines: int) -> None:
+    _check(tmp_path, days=730, lines=lines)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from demand_home import day, mlflow_client, noisy, scored, snapshot
 
-from pipelines import decisions
+from pipelines import decisions, training
+from pipelines.choosing import Chosen
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.home import Home
 from pipelines.promotion import promote
@@ -78,6 +80,27 @@ def test_who_was_gone_back_from_is_no_fallback_either(two: tuple[Settings, str, 
     again = _promote(settings, "2")
     assert [each.registered_version for each in decisions.champions_of(home, "demand")] == ["2", "1"]
     assert again.registered_version == "2"
+
+
+def test_a_training_that_judged_against_another_champion_decides_nothing(
+    two: tuple[Settings, str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _, (first, _) = two
+    home, choose = Home(settings.home), training.choose
+
+    def chosen_while_somebody_goes_back(*arguments: Any) -> Chosen:
+        chosen = choose(*arguments)
+        _promote(settings, first)
+        return chosen
+
+    monkeypatch.setattr(training, "choose", chosen_while_somebody_goes_back)
+    newest = snapshot(home, noisy(70))
+    with pytest.raises(NightshiftError, match="the champion changed meanwhile; train again"):
+        train(settings, day(70), newest, ["demand"], log=lambda line: None)
+    assert [version.model_version for version in decisions.champions_of(home, "demand")] == [first]
+    monkeypatch.undo()
+    (again,) = train(settings, day(70), newest, ["demand"], log=lambda line: None)
+    assert again.status in ("promoted", "refused")
 
 
 def test_promoting_the_champion_decides_nothing(two: tuple[Settings, str, list[str]]) -> None:
