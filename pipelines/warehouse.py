@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from models.questions import NAMES, description
 from pipelines import audience, decisions, ledger, orphans, published, published_copy, raw_partitions
 from pipelines.audience import LeftOut
 from pipelines.changes import Changes, Held, changes, forget_held, held_after
@@ -135,7 +136,6 @@ class Warehouse:
         Models that go by changes make anew what `found` touches, or everything.
         """
         variables = {
-            "as_of": str(self.as_of),
             "timezone": self.store.timezone,
             "currency": self.store.currency,
             "country": self.store.country,
@@ -145,12 +145,25 @@ class Warehouse:
             "orphan_days": self.settings.orphan_days,
             "horizon_days": self.settings.horizon_days,
             "ordering": self.settings.ordering.variable(),
-            "changes": found.variable() if found else {},
             "raw": {feed: raw_partitions.relation(self.home, feed, feed in present) for feed in FEEDS},
-            "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
+            "predictions": self._linked(predictions),
             "decisions": decisions.relation(self.home),
         }
-        self._run_dbt(command, variables, self.home.root / "dbt" / "target")
+        told = {
+            "NIGHTSHIFT_AS_OF": str(self.as_of),
+            "NIGHTSHIFT_CHANGES": json.dumps(found.variable() if found else {}),
+        }
+        self._run_dbt(command, variables, self.home.root / "dbt" / "target", told)
+
+    def _linked(self, predictions: Mapping[str, Path]) -> dict[str, str]:
+        """Every model's predictions as tables of SQL, by a name that is the same every night."""
+        folder = self.home.root / "dbt" / "predictions"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for table, path in predictions.items():
+            (folder / f"{table}.parquet").symlink_to(path.absolute())
+        tables = [table for name in NAMES for table in (name, *description(name).further)]
+        return {table: f"read_parquet({literal(str(folder / f'{table}.parquet'))})" for table in tables}
 
     def draw_docs(self, models: Sequence[str]) -> Path:
         """Let dbt draw its page of the project, where inputs bear their names; returns the page, `target` beside it."""
@@ -161,11 +174,16 @@ class Warehouse:
             "decisions": "decisions.model_decisions",
         }
         target = self.home.root / "dbt" / "docs"
-        self._run_dbt(["docs", "generate", "--static"], variables, target)
+        self._run_dbt(["docs", "generate", "--static"], variables, target, {})
         return target / "static_index.html"
 
-    def _run_dbt(self, command: Sequence[str], variables: Mapping[str, object], target: Path) -> None:
-        """In a process of its own, since dbt in this one would keep DuckDB's lock."""
+    def _run_dbt(
+        self, command: Sequence[str], variables: Mapping[str, object], target: Path, told: Mapping[str, str]
+    ) -> None:
+        """In a process of its own, since dbt in this one would keep DuckDB's lock.
+
+        dbt keeps what it parsed as long as `variables` are the same; what differs every night is `told` beside them.
+        """
         folder = self.home.root / "dbt"
         arguments = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *command]
         arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", json.dumps(variables)]
@@ -176,6 +194,7 @@ class Warehouse:
                 "NIGHTSHIFT_THREADS": str(self.settings.threads),
                 "NIGHTSHIFT_MEMORY_LIMIT": self.settings.memory_limit,
                 "DO_NOT_TRACK": "1",
+                **told,
             },
             has_key=False,
         )

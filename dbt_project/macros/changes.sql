@@ -1,14 +1,19 @@
 {#-
-    A build that goes by changes makes anew what the partitions touch that changed since the last one (the variable
-    `changes`). What that is, is written down before any model runs, by touched.sql in the schema `touched`: keys, orders,
+    A build that goes by changes makes anew what the partitions touch that changed since the last one (`changes`). What
+    that is, is written down before any model runs, by touched.sql in the schema `touched`: keys, orders,
     returns, dates and visits as they were and as they will be. Models that go by changes delete what is touched and
     insert it again. A build that broke off may have deleted already what its tables told, so that the next one adds to
     them.
 -#}
 
+{#- What changed; nothing where everything is built. A variable that differs every night would have dbt parse the project anew. -#}
+{% macro changes() -%}
+    {{ return(fromjson(env_var('NIGHTSHIFT_CHANGES', '{}')) if execute else {}) }}
+{%- endmacro %}
+
 {#- Whether the model at hand goes by changes; false where everything is built. -#}
 {% macro by_changes() -%}
-    {{ return(var('changes') != {} and is_incremental()) }}
+    {{ return(changes() != {} and is_incremental()) }}
 {%- endmacro %}
 
 {#- What stands between the brackets of `in (...)`: `items` is "keys of" or "days of" a feed, or a table of `touched`. -#}
@@ -42,7 +47,7 @@
 {%- endmacro %}
 
 {%- macro changed_days(feed) -%}
-    {{ return(var('changes').get('partitions', {}).get(feed, [])) }}
+    {{ return(changes().get('partitions', {}).get(feed, [])) }}
 {%- endmacro -%}
 
 {%- macro listed(days) -%}
@@ -51,7 +56,7 @@
 
 {#- The first day that the build before did not know. -#}
 {%- macro first_new_day() -%}
-    {{ add_days("date '" ~ var('changes')['since'] ~ "'", 1) }}
+    {{ add_days("date '" ~ changes()['since'] ~ "'", 1) }}
 {%- endmacro -%}
 
 {% macro delete_touched_deletions() -%}
@@ -187,7 +192,7 @@
 
 {#- Whether all that changed of the catalog are days that the build before did not know. -#}
 {% macro is_catalog_appended() -%}
-    {{ return(changed_days('products') | reject('>', var('changes').get('since', '')) | list == []) }}
+    {{ return(changed_days('products') | reject('>', changes().get('since', '')) | list == []) }}
 {%- endmacro %}
 
 {#- A catalog that changed further back is gone over as a whole. -#}

@@ -72,7 +72,7 @@
 
 {#- Lines of touched orders, of orders whose click is touched, and those that know another history. All, after a build that broke off. -#}
 {% macro is_touched_line_feature(lines) -%}
-    {%- if by_changes() and not var('changes')['is_resumed'] -%}
+    {%- if by_changes() and not changes()['is_resumed'] -%}
     (
         {{ lines }}.order_id in ({{ touched('orders') }})
         or {{ lines }}.order_id in (select order_id from touched.order_devices)

@@ -1,6 +1,6 @@
 {#- Runs before the models of a build that goes by changes; see changes.sql. -#}
 {% macro note_touched() -%}
-{%- if execute and var('changes') != {} and flags.WHICH == 'build' -%}
+{%- if execute and changes() != {} and flags.WHICH == 'build' -%}
 create schema if not exists touched;
 {{ note('keys', 'feed varchar, key varchar', touched_keys()) }}
 {{ note('skus', 'sku varchar', touched_skus()) }}
@@ -16,14 +16,14 @@ create schema if not exists touched;
 {{ note('order_devices', 'order_id varchar', touched_order_devices()) }}
 {{ note('parcel_orders', 'order_id varchar', touched_parcel_orders()) }}
 create or replace table touched.history_before as {{ touched_history('marts.fct_order_lines', 'staging.stg_returns') }};
-{%- if not var('changes')['is_resumed'] %}
+{%- if not changes()['is_resumed'] %}
 create or replace table touched.calendar_before as select calendar_on, location_id, is_open from staging.stg_calendar;
 {%- endif %}
 {%- endif -%}
 {%- endmacro %}
 
 {%- macro note(table, columns, rows) -%}
-create {{ 'table if not exists' if var('changes')['is_resumed'] else 'or replace table' }} touched.{{ table }} ({{ columns }});
+create {{ 'table if not exists' if changes()['is_resumed'] else 'or replace table' }} touched.{{ table }} ({{ columns }});
 insert into touched.{{ table }}
 {{ rows }};
 {%- endmacro -%}
@@ -122,7 +122,7 @@ where partition_on in ({{ touched('days of events') }}) or superseded_on in ({{ 
 {% macro touched_event_dates() -%}
 select business_date from {{ source('raw', 'events') }}
 where ds between {{ events_near_changes() }} and event_id in ({{ touched('events') }})
-{%- for day in var('changes')['event_dates'] %}
+{%- for day in changes()['event_dates'] %}
 union
 select date '{{ day }}'
 {%- endfor %}

@@ -32,12 +32,13 @@ SAME = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "Uni
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not there; see examples/online_retail/README.md")
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
-    """The home after the README's command, and what the command said."""
+@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.campaign)], ids=["untrained", "trained"])
+def night(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Home, str]:
+    """The home after the README's command, in the short form without its training, and what the command said."""
     home = Home.create(tmp_path_factory.mktemp("retail") / "home")
     command = [NIGHTSHIFT, "run", "--home", home.root, "--sources", SOURCES, "--landing", LANDING]
-    done = subprocess.run([*command, "--as-of", str(AS_OF), "--train"], capture_output=True, text=True, check=False)
+    command += ["--as-of", str(AS_OF), *(["--train"] if request.param else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr)
     assert done.returncode == 0
     return home, done.stderr

@@ -5,7 +5,7 @@
 {% test primary_key(model, columns, touched_column=none, touched_items=none) %}
 select {{ columns | join(', ') }}, count(*) as row_count
 from {{ model }}
-{% if touched_column and var('changes') != {} -%} where {{ touched_column }} in ({{ touched(touched_items) }}) {%- endif %}
+{% if touched_column and changes() != {} -%} where {{ touched_column }} in ({{ touched(touched_items) }}) {%- endif %}
 group by {{ columns | join(', ') }}
 having count(*) > 1 {% for column in columns %} or {{ column }} is null {% endfor %}
 {% endtest %}
