@@ -1,4 +1,4 @@
-"""`nightshift export` and `nightshift replay`: what leaves for ops systems."""
+"""`nightshift export`, `replay` and `explain`: what leaves for ops systems, again, and where it came from."""
 
 from __future__ import annotations
 
@@ -68,6 +68,20 @@ def replay(
                 replaying.to_database(home, settings, night, log)
     finally:
         home.release(name)
+
+
+@click.command()
+@click.argument("table")
+@click.argument("key", nargs=-1, required=True)
+@click.option("--as-of", type=Day(), help="The business day of the night [default: the newest exported].")
+@click.option("--version", type=click.IntRange(min=1), help="The major version [default: the newest that has it].")
+@home_options
+def explain(settings: Settings, table: str, key: tuple[str, ...], as_of: date | None, version: int | None) -> None:
+    """Where a number came from: KEY are the values of the row's key, without as_of, in its order."""
+    from pipelines import explanation
+
+    for line in explanation.explain(Home.open(settings.home), settings, table, key, as_of, version):
+        click.echo(line)
 
 
 def _listed(settings: Settings) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pipelines import (
     data_docs,
     dbt_docs,
     export_delivery,
+    export_ledger,
     exports,
     ledger,
     model_card,
@@ -27,6 +28,7 @@ from pipelines import training as training_step
 from pipelines.backtest_report import BacktestReport
 from pipelines.currency_report import unconverted_money
 from pipelines.errors import NightshiftError
+from pipelines.export_night import Night
 from pipelines.home import Home
 from pipelines.ingest import LoadReport
 from pipelines.settings import Settings
@@ -150,7 +152,7 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
     with _step(settings, "export", as_of, owner) as home:
         sources = load_sources(settings.sources_file)
         warehouse = Warehouse(home, settings, sources.store, as_of)
-        warehouse.built()
+        state = warehouse.built()
         predictions = {}
         able = _able(home, as_of, None, log)
         for model in able:
@@ -169,6 +171,8 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
         )
         late = missing_feeds(settings, as_of)
         reports = [exports.export_table(warehouse, table, late, log) for table in tables]
+        made = [Night(report.path.parent) for report in reports]
+        export_ledger.record_made(home, as_of, state.inputs, training_step.git_commit(), made)
         export_delivery.deliver(home, settings, [report.path.parent for report in reports], log)
         return reports
 

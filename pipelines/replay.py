@@ -17,12 +17,14 @@ from pipelines.settings import Settings
 Log = Callable[[str], None]
 
 
-def find(home: Home, table: str, as_of: date, version: int | None) -> Night:
-    """The night in the home, of the newest major version unless told; an error names what there is."""
+def find(home: Home, table: str, as_of: date | None, version: int | None) -> Night:
+    """The night in the home, the newest day and major version unless told; an error names what there is."""
     there = [night for night in nights(home, table) if version in (None, night.version)]
-    found = [night for night in there if night.as_of == as_of]
+    found = [night for night in there if as_of in (None, night.as_of)]
     if not there:
         tables = sorted({night.table for night in nights(home)})
+        if not tables:
+            raise NightshiftError(f"nothing is exported in {home.root} yet; run: nightshift run")
         raise UsageError(
             f"there is no export {table}{f' v{version}' if version else ''}; there are: {', '.join(tables)}"
         )
