@@ -14,6 +14,7 @@ from pipelines.cli_models import backtest, promote, reproduce
 from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_personal import erase, rotate_key
 from pipelines.cli_quarantine import quarantine
+from pipelines.cli_retention import prune
 from pipelines.cli_sources import sources
 from pipelines.cli_sql import sql
 from pipelines.cli_steps import owner, step
@@ -214,6 +215,7 @@ def show_status(settings: Settings) -> None:
 cli.add_command(export)
 cli.add_command(replay)
 cli.add_command(explain)
+cli.add_command(prune)
 cli.add_command(backtest)
 cli.add_command(promote)
 cli.add_command(reproduce)

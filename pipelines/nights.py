@@ -16,6 +16,7 @@ from pipelines import (
     export_delivery,
     export_ledger,
     exports,
+    free_space,
     ledger,
     model_card,
     published,
@@ -101,6 +102,7 @@ def _able(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> li
 def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
     """Build the warehouse for a day and write its feature snapshot; returns the snapshot's hash."""
     with _step(settings, "build", as_of, owner) as home:
+        free_space.refuse_too_little(home, settings)
         rewriting.refuse_half_done(home)
         sources = load_sources(settings.sources_file)
         if off := switched_off(sources):
@@ -245,6 +247,7 @@ def run(settings: Settings, first: date, as_of: date, owner: str, is_training: b
     """Whole nights from `first` to `as_of`, each with the steps the DAG runs; training only when asked for."""
     for day in (first + timedelta(days=n) for n in range((as_of - first).days + 1)):
         log(f"night of {day}")
+        free_space.refuse_too_little(Home.open(settings.home), settings)
         for report in ingest(settings, None, None if day == first else day, day, log):
             if report.status != "off":
                 log(f"{report.feed}: {report.status}, {report.message}")
