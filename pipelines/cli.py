@@ -19,6 +19,7 @@ from pipelines.cli_sources import sources
 from pipelines.cli_sql import sql
 from pipelines.cli_steps import owner, step
 from pipelines.errors import NightshiftError, UsageError, system_error
+from pipelines.export_delivery import DeliveredInPartError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.settings import Settings
@@ -178,7 +179,11 @@ def run(settings: Settings, as_of: date | None, first: date | None, is_training:
     day = as_of or nights.last_complete_day(settings)
     if first and first > day:
         raise UsageError(f"--from {first} lies after --as-of {day}")
-    nights.run(settings, first or day, day, owner(), is_training, log)
+    try:
+        nights.run(settings, first or day, day, owner(), is_training, log)
+    except DeliveredInPartError:
+        click.echo(status.summary(settings))
+        raise
     click.echo(status.summary(settings))
 
 

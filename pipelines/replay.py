@@ -13,6 +13,8 @@ from pipelines.export_night import DDL_FILE, MANIFEST, SCHEMA_FILE, Night, night
 from pipelines.exports import move_latest
 from pipelines.home import Home, move_durably
 from pipelines.settings import Settings
+from pipelines.sinks.places import Database, Place, Store
+from pipelines.uris import checked_prefix
 
 Log = Callable[[str], None]
 
@@ -59,7 +61,21 @@ def to_database(home: Home, settings: Settings, night: Night, log: Log) -> None:
     """Make the database's table hold a night, also an earlier one than it holds."""
     if settings.export_connection is None:
         raise UsageError("there is no database to go to: set NIGHTSHIFT_EXPORT_CONNECTION to a connection's name")
-    export_delivery.deliver(home, settings, [night.folder], log, is_going_back=True)
+    _to(home, night, Database(home, settings), log)
+
+
+def to_store(home: Home, settings: Settings, night: Night, uri: str, log: Log) -> None:
+    """Make an S3 store hold a night below a uri; `latest.json` there names it."""
+    try:
+        checked_prefix(uri)
+    except ValueError as error:
+        raise UsageError(f"--to {uri}: {error}") from None
+    _to(home, night, Store(home, settings, uri), log)
+
+
+def _to(home: Home, night: Night, place: Place, log: Log) -> None:
+    if failed := export_delivery.deliver(home, [night.folder], [place], log, is_going_back=True):
+        raise NightshiftError(f"{failed[0].error}; run the same command again")
 
 
 def _copy(source: Path, target: Path) -> None:

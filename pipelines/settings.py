@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     export_schema: Annotated[
         str, Field(pattern=r"^\w{1,63}$", description="the schema there that holds their tables")
     ] = "nightshift"
+    export_uri: Annotated[
+        str | None,
+        Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[^/?#*]+)*$", description="where in an S3 store exports go as well"),
+    ] = None
     lease_minutes: Annotated[
         float, Field(gt=0, description="a night that has not stirred for this long loses the home")
     ] = 30

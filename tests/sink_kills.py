@@ -28,6 +28,7 @@ from planted_exports import Row, export_planted, plant
 
 from pipelines import export_delivery, ledger
 from pipelines.home import Home
+from pipelines.sinks.places import places
 
 FIRST = date(2025, 3, 1)
 NIGHTS = 4
@@ -47,7 +48,7 @@ def export(home: Home, number: int) -> None:
     """A night's files, then its database, as `nightshift export` does after its build."""
     settings = settings_of(home.root).model_copy(update={"export_csv": True})
     report = export_planted(home, FIRST + timedelta(days=number), settings=settings)
-    export_delivery.deliver(home, settings, [report.path.parent], lambda line: None)
+    assert not export_delivery.deliver(home, [report.path.parent], places(home, settings), lambda line: None)
 
 
 def in_child(work: Callable[[], Any]) -> tuple[int, Any]:

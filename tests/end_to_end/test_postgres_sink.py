@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -36,6 +37,7 @@ from pipelines.home import Home
 from pipelines.sinks import postgres
 from pipelines.sinks.applied_ledger import Applied
 from pipelines.sinks.copied_rows import csv_chunks
+from pipelines.sinks.places import places
 from pipelines.sinks.postgres_schema import ddl
 
 ROOT = Path(__file__).parents[2]
@@ -405,13 +407,17 @@ def test_a_damaged_file_never_reaches_the_database(tmp_path: Path, uri: str) -> 
 
 
 def test_a_table_that_fails_holds_up_no_other_and_no_secret_is_told(
-    home: Home, uri: str, monkeypatch: pytest.MonkeyPatch
+    home: Home, tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    good, absent = folder_of(home) / f"as_of={D1}", folder_of(home) / "as_of=2000-01-01"
-    with pytest.raises(NightshiftError, match=r"manifest\.json is missing.*run the same command again"):
-        export_delivery.deliver(home, settings_of(home.root), [absent, good], told.append)
-    assert told == [f"database ops: plan v1 as of {D1}: 4 inserted, 0 updated, 0 deleted"]
+    copy = Home(shutil.copytree(home.root, tmp_path / "copy"))
+    good, bad = folder_of(copy) / f"as_of={D1}", folder_of(copy) / f"as_of={D2}"
+    Night(bad).rows.unlink()
+    to = places(copy, settings_of(copy.root))
+    (failed,) = export_delivery.deliver(copy, [bad, good], to, told.append)
+    assert (failed.place, failed.table, failed.as_of) == ("database ops", "plan", str(D2))
+    assert told[0].startswith(f"database ops: plan v1 as of {D2}: NOT delivered: ")
+    assert told[1:] == [f"database ops: plan v1 as of {D1}: 4 inserted, 0 updated, 0 deleted"]
     monkeypatch.setenv(VARIABLE, "postgresql://ada:hunter2@127.0.0.1:1/ops")
     with pytest.raises(NightshiftError) as caught:
         _apply(home, D1)
