@@ -47,6 +47,11 @@ EXPORTS = {
 }
 
 
+def not_compared(table: ExportTable) -> list[str]:
+    """The columns whose change alone makes no row a changed one."""
+    return ["as_of", *table.not_compared, *LINEAGE]
+
+
 @dataclass(frozen=True)
 class ExportReport:
     """What was delivered: `status` is written or unchanged, `completeness` complete or partial."""
@@ -142,7 +147,7 @@ def _facts(
         "as_of": str(warehouse.as_of),
         "key": list(table.key),
         "schema": contract.schema(),
-        "not_compared": ["as_of", *table.not_compared, *LINEAGE],
+        "not_compared": not_compared(table),
         "row_count": count,
         "run_id": run_ids[0] if run_ids else None,
         "snapshot": warehouse.built().snapshot,
