@@ -82,7 +82,7 @@ def _said(night: Night, row: Row) -> Iterator[str]:
     for title, names in (("what it says", [name for name in told if name not in why]), ("why", why)):
         if names:
             yield title
-            yield from columns([(name, _shown(row[name]), meanings.get(name, "")) for name in names])
+            yield from _columns([(name, _shown(row[name]), meanings.get(name, "")) for name in names])
 
 
 def _rules(home: Home, night: Night, row: Row) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _run(home: Home, night: Night, row: Row) -> Iterator[str]:
     yield f"  {night.rows}, SHA-256 {night.sha256}"
 
 
-def columns(cells: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+def _columns(cells: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     """Lines of a name, a value and a meaning, one below the other."""
     names, values = (min(max(len(cell[place]) for cell in cells), 40) for place in (0, 1))
     for name, value, meaning in cells:
