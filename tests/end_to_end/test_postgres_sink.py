@@ -236,10 +236,10 @@ def test_a_table_of_another_is_not_touched(home: Home, uri: str) -> None:
         assert connection.execute("select to_regclass('nightshift.applied_nights')").fetchall() == [(None,)]
 
 
-def test_a_reader_sees_a_whole_night_always(tmp_path: Path, uri: str) -> None:
+def _check_polled(tmp_path: Path, uri: str, nights: int) -> None:
     """Every night changes every row to its number and moves the keys: a mix of two nights would show."""
     home = Home.create(tmp_path / "home")
-    days = [D1 + timedelta(days=n) for n in range(6)]
+    days = [D1 + timedelta(days=n) for n in range(nights)]
     for number, day in enumerate(days):
         deliver(home, day, [(f"k{key}", number, "1.00", None) for key in range(number * 10, number * 10 + 200)])
     _apply(home, days[0])
@@ -258,7 +258,16 @@ def test_a_reader_sees_a_whole_night_always(tmp_path: Path, uri: str) -> None:
     is_over.set()
     reader.join()
     assert seen <= {(200, number, number, number * 10) for number in range(len(days))}
-    assert seen
+    assert len(seen) > 1
+
+
+def test_a_reader_sees_a_whole_night_always(tmp_path: Path, uri: str) -> None:
+    _check_polled(tmp_path, uri, nights=10)
+
+
+@pytest.mark.campaign
+def test_a_reader_sees_whole_nights_through_fifty(tmp_path: Path, uri: str) -> None:
+    _check_polled(tmp_path, uri, nights=50)
 
 
 @pytest.mark.parametrize("days", [(D1, D1), (D2, D3), (D3, D2)])
