@@ -9,15 +9,17 @@ import click
 
 from models.questions import NAMES
 from pipelines import nights, status
-from pipelines.cli_exports import export, replay
+from pipelines.cli_exports import explain, export, replay
 from pipelines.cli_models import backtest, promote, reproduce
 from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_personal import erase, rotate_key
 from pipelines.cli_quarantine import quarantine
+from pipelines.cli_retention import prune
 from pipelines.cli_sources import sources
 from pipelines.cli_sql import sql
 from pipelines.cli_steps import owner, step
 from pipelines.errors import NightshiftError, UsageError, system_error
+from pipelines.export_delivery import DeliveredInPartError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.settings import Settings
@@ -177,7 +179,11 @@ def run(settings: Settings, as_of: date | None, first: date | None, is_training:
     day = as_of or nights.last_complete_day(settings)
     if first and first > day:
         raise UsageError(f"--from {first} lies after --as-of {day}")
-    nights.run(settings, first or day, day, owner(), is_training, log)
+    try:
+        nights.run(settings, first or day, day, owner(), is_training, log)
+    except DeliveredInPartError:
+        click.echo(status.summary(settings))
+        raise
     click.echo(status.summary(settings))
 
 
@@ -213,6 +219,8 @@ def show_status(settings: Settings) -> None:
 
 cli.add_command(export)
 cli.add_command(replay)
+cli.add_command(explain)
+cli.add_command(prune)
 cli.add_command(backtest)
 cli.add_command(promote)
 cli.add_command(reproduce)

@@ -56,6 +56,8 @@ def _summary(receipt: Receipt) -> Iterator[str]:
     if receipt.rebuilt:
         days = ", ".join(receipt.rebuilt)
         yield f"warehouse: built from nothing for {days}; published {receipt.published or 'nothing'}"
+    for name, what in receipt.sinks.items():
+        yield f"{name}: {what}"
     for name in receipt.landing_removed:
         yield f"landing: removed {name}"
     if receipt.no_longer_reproducible:

@@ -47,6 +47,7 @@ class Version:
     folder: str
     sha256: Mapping[str, str]
     run_id: str
+    git_commit: str = ""
 
     @property
     def name(self) -> str:
@@ -129,7 +130,8 @@ def known_by(champions: list[Version], as_of: date) -> list[Version]:
 
 
 def version_of(event: Mapping[str, Any]) -> Version:
-    return Version(**{name: event[name] for name in Version.__dataclass_fields__})
+    # An earlier Nightshift recorded no commit.
+    return Version(**{name: event[name] for name in Version.__dataclass_fields__ if name in event})
 
 
 def relation(home: Home) -> str:

@@ -28,7 +28,7 @@ from pipelines.settings import Settings
 from pipelines.suppression import CUSTOMER, EMAIL, VISITOR
 
 # A column names a person under these names, also with something before or behind, as in `email_hash`.
-_NAMED = {CUSTOMER: CUSTOMER, VISITOR: VISITOR, "email": EMAIL, "email_hash": EMAIL}
+PERSONAL_COLUMNS = {CUSTOMER: CUSTOMER, VISITOR: VISITOR, "email": EMAIL, "email_hash": EMAIL}
 _FACTS = {"order_id", "order_line_id", "return_id", "shipment_id"}
 
 
@@ -152,7 +152,7 @@ class ErasedFiles:
         rows = _named_rows(connection, path)
         if rows:
             columns = _columns(connection, path)
-            named = [name for name in columns if name in _NAMED]
+            named = [name for name in columns if name in PERSONAL_COLUMNS]
             read = f"read_parquet({literal(str(path))}, hive_partitioning=false, file_row_number=true)"
             if _FACTS & set(columns):
                 kept = ", ".join(
@@ -184,7 +184,7 @@ class ErasedFiles:
 
 def _named_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     columns = _columns(connection, path)
-    if not any(name in _NAMED for name in columns):
+    if not any(name in PERSONAL_COLUMNS for name in columns):
         return 0
     read = f"read_parquet({literal(str(path))}, hive_partitioning=false)"
     return int(connection.execute(f"select count(*) from {read} where {_is_named(columns)}").fetchall()[0][0])
@@ -198,7 +198,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
 def _is_named(columns: list[str]) -> str:
     tests = []
     for name in columns:
-        if kind := _NAMED.get(name):
+        if kind := PERSONAL_COLUMNS.get(name):
             # Addresses are hashes since they were loaded.
             value = f"{identifier(name)}::VARCHAR"
             hashed = value if kind == EMAIL else suppression.hash_of(kind, value)

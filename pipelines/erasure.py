@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,9 +20,12 @@ from pipelines import ledger, nights, rewriting, suppression, warehouse
 from pipelines import published as publishing
 from pipelines.erased_deliveries import DeliverySearch, shared_columns
 from pipelines.erased_files import ErasedFiles
-from pipelines.erased_person import end, is_unended, suppress
+from pipelines.erased_person import end, is_unended
+from pipelines.erased_person import suppress as suppress_person
+from pipelines.erased_places import erase_at_places
 from pipelines.erased_raw import refuse_damaged, rewrite_raw
 from pipelines.errors import UsageError
+from pipelines.export_delivery import DeliveredInPartError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, write_atomically
 from pipelines.personal_data import PersonalDataKey, load_key
@@ -47,6 +51,7 @@ class Receipt:
     exports: Mapping[str, int] = field(default_factory=dict)
     snapshots_removed: list[str] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
+    sinks: dict[str, str] = field(default_factory=dict)
     published: str | None = None
     landing_removed: list[str] = field(default_factory=list)
     remains: dict[str, str] = field(default_factory=dict)
@@ -75,6 +80,7 @@ def erase(settings: Settings, customer: str, owner: str, is_removing_landing: bo
             receipt, key = _begun(home, settings, customer, log)
             first_day = _clean(home, settings, sources, key, receipt, log)
         _rebuild(home, settings, owner, receipt, log)
+        erase_at_places(home, settings, receipt.sinks, receipt.remains, log)
         if receipt.has_changed_the_home or receipt.is_resumed:
             receipt.no_longer_reproducible += _unreproducible(home, first_day, receipt.rebuilt)
         _landing(DeliverySearch(home, settings, sources, key), customer, receipt, is_removing_landing, log)
@@ -91,7 +97,7 @@ def is_pending(home: Home) -> bool:
 def _begun(home: Home, settings: Settings, customer: str, log: Log) -> tuple[Receipt, PersonalDataKey]:
     key = load_key(home, settings)
     refuse_damaged(home)
-    name, is_resumed = suppress(home, settings, key, customer)
+    name, is_resumed = suppress_person(home, settings, key, customer)
     log("suppression list: every load from now on leaves the person out")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Receipt(name, key.id, now, is_resumed), load_key(home, settings)
@@ -139,7 +145,9 @@ def _rebuild(home: Home, settings: Settings, owner: str, receipt: Receipt, log: 
         if any(home.exports.glob(f"*/v*/as_of={day}/manifest.json")):
             nights.export(settings, as_of, owner, log)
         if published and published["as_of"] == day:
-            nights.publish(settings, as_of, owner, log)
+            # What a place did not take is told with what was done at the places.
+            with suppress(DeliveredInPartError):
+                nights.publish(settings, as_of, owner, log)
             receipt.published = day
         receipt.rebuilt.append(day)
     publishing.forget_all_but_newest(home)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -101,6 +101,17 @@ class Night:
                 raise NightshiftError(f"{path} is missing, its manifest names it; export the night again")
             if file_sha256(path) != file["sha256"]:
                 raise NightshiftError(f"{path} has not the SHA-256 of its manifest; export the night again")
+
+
+def latest_of(manifest: Mapping[str, Any], manifest_sha256: str) -> dict[str, str]:
+    """What `latest.json` says while it names a night."""
+    return {
+        "table": manifest["table"],
+        "as_of": manifest["as_of"],
+        "manifest": f"as_of={manifest['as_of']}/{MANIFEST}",
+        "manifest_sha256": manifest_sha256,
+        "valid_until": manifest["valid_until"],
+    }
 
 
 def nights(home: Home, table: str = "*") -> Iterator[Night]:

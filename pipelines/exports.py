@@ -17,7 +17,7 @@ from models.questions import NAMES, description
 from pipelines import export_files, scoring
 from pipelines.export_contract import Contract, refuse_breaking
 from pipelines.export_files import CHANGES, SPILL, Written, parquet
-from pipelines.export_night import DDL_FILE, LATEST, MANIFEST, SCHEMA_FILE
+from pipelines.export_night import DDL_FILE, LATEST, MANIFEST, SCHEMA_FILE, latest_of
 from pipelines.home import Home, write_atomically
 from pipelines.ledger import file_sha256
 from pipelines.sinks.postgres_schema import ddl
@@ -45,6 +45,11 @@ EXPORTS = {
     for model in NAMES
     for export in description(model).exports
 }
+
+
+def not_compared(table: ExportTable) -> list[str]:
+    """The columns whose change alone makes no row a changed one."""
+    return ["as_of", *table.not_compared, *LINEAGE]
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ def _facts(
         "as_of": str(warehouse.as_of),
         "key": list(table.key),
         "schema": contract.schema(),
-        "not_compared": ["as_of", *table.not_compared, *LINEAGE],
+        "not_compared": not_compared(table),
         "row_count": count,
         "run_id": run_ids[0] if run_ids else None,
         "snapshot": warehouse.built().snapshot,
@@ -197,17 +202,11 @@ def _previous(home: Home, table: ExportTable, as_of: date) -> tuple[date, Path, 
 
 def move_latest(root: Path, manifest: dict[str, Any], is_going_back: bool = False) -> None:
     """Point `latest.json` to a night, to an earlier one than it does only when `is_going_back`."""
-    latest, path = root / LATEST, f"as_of={manifest['as_of']}/{MANIFEST}"
+    latest = root / LATEST
     if latest.exists() and json.loads(latest.read_text())["as_of"] > manifest["as_of"] and not is_going_back:
         return
-    content = {
-        "table": manifest["table"],
-        "as_of": manifest["as_of"],
-        "manifest": path,
-        "manifest_sha256": file_sha256(root / path),
-        "valid_until": manifest["valid_until"],
-    }
-    encoded = json.dumps(content, indent=2).encode()
+    sha256 = file_sha256(root / f"as_of={manifest['as_of']}" / MANIFEST)
+    encoded = json.dumps(latest_of(manifest, sha256), indent=2).encode()
     if not latest.exists() or latest.read_bytes() != encoded:
         write_atomically(latest, encoded)
 

@@ -2,9 +2,6 @@
 
 A listing gives size and ETag, which stand for an object's bytes in the ledger, so that what has not changed is not
 downloaded. A download asks for that ETag: what lies in the spool is what was listed, or the feed fails.
-
-Credentials are boto3's own business (the standard AWS variables); here they are in no variable, and no text of an
-error of boto3 or of the store is passed on, only its code.
 """
 
 from __future__ import annotations
@@ -19,44 +16,15 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    PartialCredentialsError,
-)
-from botocore.exceptions import (
-    ConnectionError as BotoConnectionError,
-)
-
+from pipelines import object_store
 from pipelines.errors import NightshiftError
 from pipelines.settings import Settings
 from pipelines.uris import DS, S3, path_pattern, split_uri
 
 _CHUNK = 1 << 20
-_DOWNLOADS = 8
 # botocore repeats requests, but not the reading of an answer that breaks off.
 _READS = 3
-_BROKEN_OFF = (HTTPClientError, IncompleteReadError, FlexibleChecksumError)
 _WILD = re.compile(r"[*?]|\{ds\}")
-_DENIED = {
-    "403",
-    "AccessDenied",
-    "AllAccessDisabled",
-    "ExpiredToken",
-    "Forbidden",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "RequestTimeTooSkewed",
-    "SignatureDoesNotMatch",
-}
-_CHANGED = {"404", "412", "NoSuchKey", "PreconditionFailed"}
 
 
 @dataclass(frozen=True)
@@ -80,18 +48,7 @@ class StoredObject:
 
 def open_store(feed: str, uri: str, settings: Settings) -> Any:
     """A client of the store; it has not spoken to it yet."""
-    addressing = {"addressing_style": "path"} if settings.s3_endpoint else {}
-    config = Config(
-        retries={"mode": "standard"},
-        connect_timeout=10,
-        read_timeout=60,
-        max_pool_connections=_DOWNLOADS,
-        s3=addressing,
-        user_agent_appid="nightshift",
-    )
-    with _explained(feed, uri):
-        # A session of its own: the shared one would keep the credentials of its first use.
-        return boto3.Session().client("s3", endpoint_url=settings.s3_endpoint, config=config)
+    return object_store.client(f"feeds.{feed}: {uri}", settings)
 
 
 def list_objects(store: Any, feed: str, uri: str, first: date | None, last: date | None) -> list[StoredObject]:
@@ -124,7 +81,7 @@ def _prefix(path: str, first: date | None, last: date | None) -> str:
 
 def download(store: Any, feed: str, objects: Mapping[Path, StoredObject]) -> None:
     """Download each object to its path; raises `NightshiftError` naming the first that does not come whole."""
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+    with ThreadPoolExecutor(object_store.CONNECTIONS) as pool:
         list(pool.map(lambda path: _download(store, feed, objects[path], path), objects))
 
 
@@ -134,7 +91,7 @@ def _download(store: Any, feed: str, stored: StoredObject, path: Path) -> None:
             try:
                 _copy(store, stored, path)
                 break
-            except _BROKEN_OFF:
+            except object_store.BROKEN_OFF:
                 if not reads_left:
                     raise
     size = path.stat().st_size
@@ -162,32 +119,9 @@ def _copy(store: Any, stored: StoredObject, path: Path) -> None:
 
 @contextmanager
 def _explained(feed: str, uri: str) -> Iterator[None]:
-    """What boto3 raises becomes one line of our own; `from None`, since its texts may go into logs."""
     where = f"feeds.{feed}: {uri}"
     try:
-        yield
-    except ClientError as error:
-        raise NightshiftError(f"{where}: {_answer(error.response['Error'].get('Code', ''))}") from None
-    except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError):
-        raise NightshiftError(
-            f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
-        ) from None
-    except (*_BROKEN_OFF, BotoConnectionError) as error:
-        raise NightshiftError(
-            f"{where}: the store cannot be reached or breaks off ({type(error).__name__}); check the network, the "
-            "region and NIGHTSHIFT_S3_ENDPOINT"
-        ) from None
-    except (BotoCoreError, ValueError) as error:
-        raise NightshiftError(f"{where}: boto3 cannot ask for it ({type(error).__name__})") from None
+        with object_store.explained(where):
+            yield
     except OSError as error:
         raise NightshiftError(f"{where}: cannot be written into the spool: {error.strerror}") from None
-
-
-def _answer(code: str) -> str:
-    if code in _DENIED:
-        return f"access denied ({code}); check the credentials and what they may read"
-    if code == "NoSuchBucket":
-        return "there is no such bucket"
-    if code in _CHANGED:
-        return "it changed while it was fetched; load it when it is complete"
-    return f"the store refuses with {code or 'no reason'}"

@@ -14,7 +14,9 @@ from pipelines import (
     data_docs,
     dbt_docs,
     export_delivery,
+    export_ledger,
     exports,
+    free_space,
     ledger,
     model_card,
     published,
@@ -27,9 +29,12 @@ from pipelines import training as training_step
 from pipelines.backtest_report import BacktestReport
 from pipelines.currency_report import unconverted_money
 from pipelines.errors import NightshiftError
+from pipelines.export_delivery import DeliveredInPartError
+from pipelines.export_night import Night
 from pipelines.home import Home
 from pipelines.ingest import LoadReport
 from pipelines.settings import Settings
+from pipelines.sinks.places import places
 from pipelines.sources import Sources, load_sources
 from pipelines.spool import delivered_days
 from pipelines.warehouse import EXPORT_MODELS, BuildState, Warehouse
@@ -99,6 +104,7 @@ def _able(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> li
 def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
     """Build the warehouse for a day and write its feature snapshot; returns the snapshot's hash."""
     with _step(settings, "build", as_of, owner) as home:
+        free_space.refuse_too_little(home, settings)
         rewriting.refuse_half_done(home)
         sources = load_sources(settings.sources_file)
         if off := switched_off(sources):
@@ -146,11 +152,14 @@ def score(
 
 
 def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> list[exports.ExportReport]:
-    """Build the export tables on a day's predictions and deliver them."""
+    """Build the export tables on a day's predictions and deliver them.
+
+    What a place besides the files does not take is tried once more by `publish`, which then says so.
+    """
     with _step(settings, "export", as_of, owner) as home:
         sources = load_sources(settings.sources_file)
         warehouse = Warehouse(home, settings, sources.store, as_of)
-        warehouse.built()
+        state = warehouse.built()
         predictions = {}
         able = _able(home, as_of, None, log)
         for model in able:
@@ -169,17 +178,24 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
         )
         late = missing_feeds(settings, as_of)
         reports = [exports.export_table(warehouse, table, late, log) for table in tables]
-        export_delivery.deliver(home, settings, [report.path.parent for report in reports], log)
+        made = [Night(report.path.parent) for report in reports]
+        export_ledger.record_made(home, as_of, state.inputs, training_step.git_commit(), made)
+        export_delivery.deliver(home, [night.folder for night in made], places(home, settings), log)
         return reports
 
 
 def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:
-    """Swap in what analysts read, and its pages; a day before those kept is left out, and said."""
+    """Swap in what analysts read, and its pages; a day before those kept is left out, and said.
+
+    Raises `DeliveredInPartError`, with everything done, when a place did not take the night's exports at a second try.
+    """
     with _step(settings, "publish", as_of, owner) as home:
         _publish_warehouse(home, settings, as_of, log)
         data_docs.publish(home, log)
         for model in NAMES:
             model_card.publish(home, model, log)
+        export_delivery.deliver_again(home, settings, as_of, log)
+    export_delivery.refuse_undelivered(home, settings, as_of)
 
 
 def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) -> None:
@@ -238,9 +254,13 @@ def release(settings: Settings, owner: str) -> None:
 
 
 def run(settings: Settings, first: date, as_of: date, owner: str, is_training: bool = False, log: Log = print) -> None:
-    """Whole nights from `first` to `as_of`, each with the steps the DAG runs; training only when asked for."""
+    """Whole nights from `first` to `as_of`, each with the steps the DAG runs; training only when asked for.
+
+    Raises `DeliveredInPartError` after the last one when a place did not get what it was last to be given.
+    """
     for day in (first + timedelta(days=n) for n in range((as_of - first).days + 1)):
         log(f"night of {day}")
+        free_space.refuse_too_little(Home.open(settings.home), settings)
         for report in ingest(settings, None, None if day == first else day, day, log):
             if report.status != "off":
                 log(f"{report.feed}: {report.status}, {report.message}")
@@ -251,8 +271,11 @@ def run(settings: Settings, first: date, as_of: date, owner: str, is_training: b
             score(settings, day, owner, log)
             export(settings, day, owner, log)
             publish(settings, day, owner, log)
+        except DeliveredInPartError as error:
+            log(f"night of {day}: {error}")
         finally:
             release(settings, owner)
+    export_delivery.refuse_undelivered(Home.open(settings.home), settings)
 
 
 def last_complete_day(settings: Settings) -> date:

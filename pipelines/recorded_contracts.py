@@ -1,7 +1,7 @@
 """The contracts of all exports as the dbt project states them, recorded in docs/contracts; run by `make contracts`.
 
 What is recorded is what readers were promised: a change that would break one of them is refused without a new major
-version, whose contract is recorded beside the old one.
+version, whose contract is recorded beside the old one. The pages for readers in docs/exports get their columns from it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Any
 
 from pipelines.errors import NightshiftError
 from pipelines.export_contract import Contract, refuse_breaking
-from pipelines.exports import EXPORTS
+from pipelines.export_pages import written
+from pipelines.exports import EXPORTS, not_compared
 from pipelines.home import write_atomically
 from pipelines.settings import Settings
 from pipelines.warehouse import PROJECT
 
 FOLDER = PROJECT.parent / "docs" / "contracts"
+PAGES = PROJECT.parent / "docs" / "exports"
 
 
 def file_name(contract: Contract) -> str:
@@ -45,6 +47,21 @@ def record(manifest: dict[str, Any], folder: Path) -> list[Path]:
     return list(contracts)
 
 
+def record_pages(manifest: dict[str, Any], pages: Path) -> list[Path]:
+    """Write what the contracts say into the pages for readers; a table without a page gets one."""
+    models = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    paths = []
+    for contract in stated(manifest):
+        path = pages / f"{contract.table}.md"
+        page = path.read_text() if path.exists() else None
+        meaning = models[f"exp_{contract.table}"]["description"]
+        content = written(page, contract, not_compared(EXPORTS[contract.table]), meaning)
+        write_atomically(path, content.encode())
+        path.chmod(0o644)
+        paths.append(path)
+    return paths
+
+
 def _parsed() -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
@@ -64,7 +81,8 @@ def _parsed() -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        for path in record(_parsed(), FOLDER):
+        found = _parsed()
+        for path in [*record(found, FOLDER), *record_pages(found, PAGES)]:
             sys.stdout.write(f"{path}\n")
     except NightshiftError as error:
         sys.exit(str(error))

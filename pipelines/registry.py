@@ -117,6 +117,7 @@ class Registry:
                 if name.startswith(_SHA256_TAG)
             },
             run_id=str(version.run_id),
+            git_commit=tags.get("git_commit", ""),
         )
 
     def register(self, trained: Trained) -> ModelVersion:

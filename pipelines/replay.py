@@ -13,16 +13,20 @@ from pipelines.export_night import DDL_FILE, MANIFEST, SCHEMA_FILE, Night, night
 from pipelines.exports import move_latest
 from pipelines.home import Home, move_durably
 from pipelines.settings import Settings
+from pipelines.sinks.places import Database, Place, Store
+from pipelines.uris import checked_prefix
 
 Log = Callable[[str], None]
 
 
-def find(home: Home, table: str, as_of: date, version: int | None) -> Night:
-    """The night in the home, of the newest major version unless told; an error names what there is."""
+def find(home: Home, table: str, as_of: date | None, version: int | None) -> Night:
+    """The night in the home, the newest day and major version unless told; an error names what there is."""
     there = [night for night in nights(home, table) if version in (None, night.version)]
-    found = [night for night in there if night.as_of == as_of]
+    found = [night for night in there if as_of in (None, night.as_of)]
     if not there:
         tables = sorted({night.table for night in nights(home)})
+        if not tables:
+            raise NightshiftError(f"nothing is exported in {home.root} yet; run: nightshift run")
         raise UsageError(
             f"there is no export {table}{f' v{version}' if version else ''}; there are: {', '.join(tables)}"
         )
@@ -57,7 +61,21 @@ def to_database(home: Home, settings: Settings, night: Night, log: Log) -> None:
     """Make the database's table hold a night, also an earlier one than it holds."""
     if settings.export_connection is None:
         raise UsageError("there is no database to go to: set NIGHTSHIFT_EXPORT_CONNECTION to a connection's name")
-    export_delivery.deliver(home, settings, [night.folder], log, is_going_back=True)
+    _to(home, night, Database(home, settings), log)
+
+
+def to_store(home: Home, settings: Settings, night: Night, uri: str, log: Log) -> None:
+    """Make an S3 store hold a night below a uri; `latest.json` there names it."""
+    try:
+        checked_prefix(uri)
+    except ValueError as error:
+        raise UsageError(f"--to {uri}: {error}") from None
+    _to(home, night, Store(home, settings, uri), log)
+
+
+def _to(home: Home, night: Night, place: Place, log: Log) -> None:
+    if failed := export_delivery.deliver(home, [night.folder], [place], log, is_going_back=True):
+        raise NightshiftError(f"{failed[0].error}; run the same command again")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -48,6 +48,16 @@ class Settings(BaseSettings):
     quarantine_max_rows: Annotated[int, Field(ge=0, description="... and more rows than this")] = 20
     keep_snapshots: Annotated[int, Field(ge=1, description="feature snapshots kept, newest first")] = 5
     keep_published: Annotated[int, Field(ge=1, description="days whose published warehouse is kept, newest first")] = 3
+    keep_exports: Annotated[
+        int, Field(ge=1, description="nights of exports and predictions that nightshift prune keeps, newest first")
+    ] = 92
+    keep_models: Annotated[
+        int, Field(ge=1, description="champions, and versions that are none, whose files nightshift prune keeps")
+    ] = 5
+    keep_log_days: Annotated[int, Field(ge=1, description="days for which nightshift prune keeps logs")] = 30
+    min_free_mb: Annotated[
+        float, Field(ge=0, description="megabytes that have to be free on the home's disk beside what a night writes")
+    ] = 500
     publish_customers: Annotated[
         bool, Field(description="whether rows and ids of single customers and visitors are published")
     ] = True
@@ -58,6 +68,10 @@ class Settings(BaseSettings):
     export_schema: Annotated[
         str, Field(pattern=r"^\w{1,63}$", description="the schema there that holds their tables")
     ] = "nightshift"
+    export_uri: Annotated[
+        str | None,
+        Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[^/?#*]+)*$", description="where in an S3 store exports go as well"),
+    ] = None
     lease_minutes: Annotated[
         float, Field(gt=0, description="a night that has not stirred for this long loses the home")
     ] = 30

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines import freshness, ledger, nights, orphans
 from pipelines.erasure import is_pending
+from pipelines.export_delivery import told, undelivered
 from pipelines.feeds import FEEDS
 from pipelines.findings import recent_findings
 from pipelines.home import Home
@@ -43,6 +44,7 @@ def report(settings: Settings) -> str:
         freshness.published_lines(home, settings),
         *(_export_line(latest) for latest in _latest_exports(home)),
     ]
+    sections += [f"in part: {line}" for line in told(undelivered(home, settings))]
     sections.append(_champion_line(home))
     sections += _failures(home)
     if is_pending(home):

@@ -143,7 +143,7 @@ def _registered(registry: Registry, judged: _Judged, verdict: Verdict, fitted: M
 
     inputs = judged.inputs
     found = registry.find(model_version=fitted.version, snapshot_hash=inputs.snapshot)
-    if found is None:
+    if found is None or not (registry.home.root / registry.described(found).folder).is_dir():
         tags, example = _tags(judged, verdict, fitted, recipe), inputs.question.example()
         libraries = ("mlflow", *inputs.description.predicts_with)
         trained = Trained(

@@ -9,6 +9,8 @@ DS = "{ds}"
 S3 = "s3://"
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/(?!.*//)(?!.*\*\*$)[^/\[](?:[^\[]*[^/\[])?")
 
+_S3_PREFIX = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[^/?#*]+)*")
+
 
 def checked_uri(uri: str) -> str:
     """The uri itself. Raises `ValueError` for one that leaves the landing folder or names no files."""
@@ -23,6 +25,13 @@ def checked_uri(uri: str) -> str:
         raise ValueError("an object is s3://bucket/key; its key may hold {ds}, *, ? and **/")
     if uri.count(DS) > 1:
         raise ValueError("{ds} may stand once in a uri")
+    return uri
+
+
+def checked_prefix(uri: str) -> str:
+    """The uri of a place in an S3 store, `s3://bucket` or `s3://bucket/prefix`; raises `ValueError` for another."""
+    if not _S3_PREFIX.fullmatch(uri):
+        raise ValueError("a place in a store is s3://bucket or s3://bucket/prefix")
     return uri
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from models.questions import NAMES, description
-from pipelines import audience, decisions, ledger, orphans, published, published_copy, raw_partitions
+from pipelines import audience, decisions, kept_snapshots, ledger, orphans, published, published_copy, raw_partitions
 from pipelines.audience import LeftOut
 from pipelines.changes import Changes, Held, changes, forget_held, held_after
 from pipelines.delivered_sql import identifier, literal
@@ -270,8 +270,7 @@ class Warehouse:
         return folder.is_dir() and ledger.folder_fingerprint(folder) == name
 
     def _prune_snapshots(self, keep: str) -> None:
-        recent = [event["snapshot"] for event in ledger.events(self.home, "builds")]
-        kept = {keep, *list(dict.fromkeys(reversed(recent)))[: self.settings.keep_snapshots]}
+        kept = {keep, *kept_snapshots.kept(self.home, self.settings.keep_snapshots)}
         for folder in self.home.snapshots.iterdir():
             if folder.is_dir() and folder.name not in kept:
                 shutil.rmtree(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -36,6 +37,7 @@ from pipelines.home import Home
 from pipelines.sinks import postgres
 from pipelines.sinks.applied_ledger import Applied
 from pipelines.sinks.copied_rows import csv_chunks
+from pipelines.sinks.places import places
 from pipelines.sinks.postgres_schema import ddl
 
 ROOT = Path(__file__).parents[2]
@@ -234,10 +236,10 @@ def test_a_table_of_another_is_not_touched(home: Home, uri: str) -> None:
         assert connection.execute("select to_regclass('nightshift.applied_nights')").fetchall() == [(None,)]
 
 
-def test_a_reader_sees_a_whole_night_always(tmp_path: Path, uri: str) -> None:
+def _check_polled(tmp_path: Path, uri: str, nights: int) -> None:
     """Every night changes every row to its number and moves the keys: a mix of two nights would show."""
     home = Home.create(tmp_path / "home")
-    days = [D1 + timedelta(days=n) for n in range(6)]
+    days = [D1 + timedelta(days=n) for n in range(nights)]
     for number, day in enumerate(days):
         deliver(home, day, [(f"k{key}", number, "1.00", None) for key in range(number * 10, number * 10 + 200)])
     _apply(home, days[0])
@@ -256,7 +258,16 @@ def test_a_reader_sees_a_whole_night_always(tmp_path: Path, uri: str) -> None:
     is_over.set()
     reader.join()
     assert seen <= {(200, number, number, number * 10) for number in range(len(days))}
-    assert seen
+    assert len(seen) > 1
+
+
+def test_a_reader_sees_a_whole_night_always(tmp_path: Path, uri: str) -> None:
+    _check_polled(tmp_path, uri, nights=10)
+
+
+@pytest.mark.campaign
+def test_a_reader_sees_whole_nights_through_fifty(tmp_path: Path, uri: str) -> None:
+    _check_polled(tmp_path, uri, nights=50)
 
 
 @pytest.mark.parametrize("days", [(D1, D1), (D2, D3), (D3, D2)])
@@ -405,13 +416,17 @@ def test_a_damaged_file_never_reaches_the_database(tmp_path: Path, uri: str) -> 
 
 
 def test_a_table_that_fails_holds_up_no_other_and_no_secret_is_told(
-    home: Home, uri: str, monkeypatch: pytest.MonkeyPatch
+    home: Home, tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    good, absent = folder_of(home) / f"as_of={D1}", folder_of(home) / "as_of=2000-01-01"
-    with pytest.raises(NightshiftError, match=r"manifest\.json is missing.*run the same command again"):
-        export_delivery.deliver(home, settings_of(home.root), [absent, good], told.append)
-    assert told == [f"database ops: plan v1 as of {D1}: 4 inserted, 0 updated, 0 deleted"]
+    copy = Home(shutil.copytree(home.root, tmp_path / "copy"))
+    good, bad = folder_of(copy) / f"as_of={D1}", folder_of(copy) / f"as_of={D2}"
+    Night(bad).rows.unlink()
+    to = places(copy, settings_of(copy.root))
+    (failed,) = export_delivery.deliver(copy, [bad, good], to, told.append)
+    assert (failed.place, failed.table, failed.as_of) == ("database ops", "plan", str(D2))
+    assert told[0].startswith(f"database ops: plan v1 as of {D2}: NOT delivered: ")
+    assert told[1:] == [f"database ops: plan v1 as of {D1}: 4 inserted, 0 updated, 0 deleted"]
     monkeypatch.setenv(VARIABLE, "postgresql://ada:hunter2@127.0.0.1:1/ops")
     with pytest.raises(NightshiftError) as caught:
         _apply(home, D1)

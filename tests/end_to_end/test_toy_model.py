@@ -87,6 +87,18 @@ def test_a_night_of_the_toy_model_ends_in_its_export(home: Path) -> None:
     assert decision["model_version"] in (home / "published" / "models" / "toy.html").read_text()
 
 
+def test_its_rows_are_explained_without_a_word_about_it_in_the_code(project: Path, home: Path) -> None:
+    said = _run(project, home, "explain", "store_rise", "3")
+    (decision,) = _decisions(home, "toy")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=True)
+    commit = head.stdout.strip()
+    assert said.startswith(f"store_rise v1 as of {LAST_DAY}, complete: weekday 3\n")
+    assert f"toy version {decision['registered_version']} ({decision['method']}, {decision['model_version']})" in said
+    assert f"code commit {commit}, MLflow run {decision['run_id']}" in said
+    assert f"code commit {commit}, exported" in said
+    assert "  feat_store_day: all 120 rows; none is of this key alone" in said
+
+
 def test_the_same_night_again_decides_and_changes_nothing(project: Path, home: Path) -> None:
     def seen() -> dict[str, bytes]:
         folders = (home / "exports", home / "predictions", home / "decisions")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kills import counted
@@ -31,13 +32,18 @@ def server() -> Iterator[str]:
         yield uri
 
 
-def _check(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, share: float, fewest: int, seed: int) -> None:
+def _killed(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> list[dict[str, Any]]:
+    """What the program of kills prints."""
     uri = emptied(server, "kills")
     monkeypatch.setenv(VARIABLE, uri)
-    command = [sys.executable, str(PROGRAM), str(tmp_path), uri, str(share), str(seed)]
+    command = [sys.executable, str(PROGRAM), str(tmp_path), uri, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _check(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, share: float, fewest: int, seed: int) -> None:
+    lines = _killed(tmp_path, server, monkeypatch, "boundaries", share, seed)
     wholes = {line["night"]: line for line in lines if "whole" in line}
     kills = [line for line in lines if "fatal" in line]
     assert sorted(wholes) == list(range(NIGHTS))
@@ -51,6 +57,17 @@ def _check(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, share: 
     assert len(kills) >= fewest
     assert [kill for kill in kills if kill["status"] != signal.SIGKILL] == []
     assert [kill for kill in kills if kill["again"] != 0 or not kill["is_same"]] == []
+
+
+def _check_moments(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, kills: int, seed: int) -> None:
+    whole, *killed = _killed(tmp_path, server, monkeypatch, "moments", kills, seed)
+    planted = {row[0]: str(row[1]) for row in night_rows(NIGHTS - 1)}
+    assert {key: row[1] for key, row in whole["whole"]["rows"].items()} == planted
+    assert len(killed) == kills
+    # Moments lie up to a tenth behind the end.
+    assert sum(kill["status"] == signal.SIGKILL for kill in killed) > kills // 2
+    assert {kill["status"] for kill in killed} <= {0, int(signal.SIGKILL)}
+    assert [kill for kill in killed if not (kill["is_readable"] and kill["again"] == 0 and kill["is_same"])] == []
 
 
 def _check_full_disk(tmp_path: Path, every: int) -> None:
@@ -102,3 +119,12 @@ def test_killed_at_some_boundaries(tmp_path: Path, server: str, monkeypatch: pyt
 @pytest.mark.campaign
 def test_killed_at_every_boundary(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _check(tmp_path, server, monkeypatch, share=1.0, fewest=160, seed=1)
+
+
+def test_killed_at_twenty_random_moments(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _check_moments(tmp_path, server, monkeypatch, kills=20, seed=2)
+
+
+@pytest.mark.campaign
+def test_killed_at_two_hundred_random_moments(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _check_moments(tmp_path, server, monkeypatch, kills=200, seed=3)

@@ -72,7 +72,7 @@ def _check(tmp_path: Path, exports: int) -> None:
 
 
 def test_polled_through_some_exports(tmp_path: Path) -> None:
-    _check(tmp_path, exports=7)
+    _check(tmp_path, exports=10)
 
 
 @pytest.mark.campaign

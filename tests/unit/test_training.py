@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -57,6 +58,14 @@ def test_a_short_history_registers_the_baseline_and_an_earlier_day_is_not_told_t
     assert scored(home, day(60), late).model_version == first.model_version
 
     _serving_gives_what_the_night_gives(settings, home, late)
+
+    # Neither a decision nor the files are there any more: the same version is registered with files again.
+    shutil.rmtree(home.mlflow / "artifacts")
+    for path in home.decisions.glob("*.json"):
+        path.unlink()
+    (again,) = train(settings, day(60), late, ["demand"], log=lambda line: None)
+    assert (again.status, again.model_version) == ("promoted", first.model_version)
+    assert not scored(home, day(60), late).is_fallback
 
     (home.mlflow / "mlflow.db").write_bytes(b"not a database" * 1000)
     without_mlflow = scored(home, day(60), late)
