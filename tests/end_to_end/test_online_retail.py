@@ -32,7 +32,9 @@ SAME = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "Uni
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not there; see examples/online_retail/README.md")
 
 
-@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.campaign)], ids=["untrained", "trained"])
+@pytest.fixture(
+    scope="module", params=[False, pytest.param(True, marks=pytest.mark.campaign)], ids=["untrained", "trained"]
+)
 def night(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Home, str]:
     """The home after the README's command, in the short form without its training, and what the command said."""
     home = Home.create(tmp_path_factory.mktemp("retail") / "home")
