@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pipelines import nights
+from pipelines import night_exports
 from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_steps import owner, step
 from pipelines.errors import UsageError
@@ -39,7 +39,7 @@ def export(settings: Settings, as_of: date | None, is_listing: bool, copy: Path 
         for line in _listed(settings):
             click.echo(line)
     else:
-        for report in step(settings, as_of, nights.export):
+        for report in step(settings, as_of, night_exports.export):
             click.echo(f"{report.table}: {report.status}, {report.completeness}, {report.rows:,} rows, {report.path}")
 
 

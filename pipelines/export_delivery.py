@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipelines.errors import NightshiftError, UsageError
+from pipelines.errors import NightshiftError, UnavailableError, UsageError
 from pipelines.export_night import Night
 from pipelines.home import Home
 from pipelines.settings import Settings
@@ -22,14 +22,14 @@ def deliver(home: Home, settings: Settings, folders: Sequence[Path], log: Log, i
         return
     from pipelines.sinks import postgres
 
-    failed = []
+    failed: list[NightshiftError] = []
     for night in map(Night, folders):
         try:
             applied = postgres.apply(home, settings, night, is_going_back)
         except UsageError:
             raise
         except NightshiftError as error:
-            failed.append(str(error))
+            failed.append(error)
             continue
         what = {
             "applied": f"{applied.inserted:,} inserted, {applied.updated:,} updated, {applied.deleted:,} deleted",
@@ -38,4 +38,5 @@ def deliver(home: Home, settings: Settings, folders: Sequence[Path], log: Log, i
         }[applied.status]
         log(f"database {settings.export_connection}: {night.table} v{night.version} as of {night.as_of}: {what}")
     if failed:
-        raise NightshiftError(f"{'; '.join(failed)}; the files are written, run the same command again")
+        kind = UnavailableError if all(isinstance(error, UnavailableError) for error in failed) else NightshiftError
+        raise kind(f"{'; '.join(map(str, failed))}; the files are written, run the same command again")

@@ -35,7 +35,7 @@ from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
 
-from pipelines.errors import NightshiftError
+from pipelines.errors import NightshiftError, UnavailableError
 from pipelines.settings import Settings
 from pipelines.uris import DS, S3, path_pattern, split_uri
 
@@ -173,7 +173,7 @@ def _explained(feed: str, uri: str) -> Iterator[None]:
             f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
         ) from None
     except (*_BROKEN_OFF, BotoConnectionError) as error:
-        raise NightshiftError(
+        raise UnavailableError(
             f"{where}: the store cannot be reached or breaks off ({type(error).__name__}); check the network, the "
             "region and NIGHTSHIFT_S3_ENDPOINT"
         ) from None
