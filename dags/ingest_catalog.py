@@ -25,7 +25,7 @@ NAMES = [feed.name for feed in FEEDS.values() if feed.ingestion == "ingest_catal
     schedule=defaults.every("0 1 * * *"),
     start_date=defaults.START_DATE,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=4,
     default_args=defaults.DEFAULT_ARGS,
     params=defaults.DAYS | defaults.feeds(NAMES) | defaults.AT_ONCE | defaults.DRY_RUN,
     tags=["nightshift", "ingest"],

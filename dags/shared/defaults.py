@@ -73,6 +73,10 @@ DEFAULT_ARGS: dict[str, Any] = {
     # The patience of the policy: with these waits, forty minutes.
     "retries": 8,
     "retry_policy": FittingRetries(),
+    # For a process that was killed, which no policy hears of.
+    "retry_delay": FittingRetries.first_wait,
+    "retry_exponential_backoff": True,
+    "max_retry_delay": FittingRetries.longest_wait,
     "execution_timeout": timedelta(hours=6),
 }
 

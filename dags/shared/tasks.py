@@ -162,7 +162,8 @@ def publish(delivered: Iterable[str], built: Mapping[str, str] | None) -> None:
     right = set(delivered)
     if not right:
         raise AirflowSkipException("no export is right, so what is published stays")
-    without = {*EXPORTS, *(built or {})} - right - {name for name, reason in (built or {}).items() if not reason}
+    failed = {name for name, reason in (built or {}).items() if reason}
+    without = ({*EXPORTS} | failed) - right
     with night() as tonight:
         nights.publish(tonight.settings, tonight.as_of, tonight.owner, without=sorted(without))
 

@@ -120,6 +120,9 @@ class Configuration:
             "scheduler": {
                 "use_job_schedule": str(is_scheduling),
                 "scheduler_idle_sleep_time": "0.2",
+                # What a killed scheduler or task leaves is taken up within a minute or two, not five.
+                "orphaned_tasks_check_interval": "30",
+                "task_instance_heartbeat_timeout": "120",
             },
             # A worker that misses its task's end sees it at the next heartbeat, which by default is 5 s later.
             "workers": {"min_heartbeat_interval": "1"},

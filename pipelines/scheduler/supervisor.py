@@ -26,14 +26,16 @@ from pipelines.sources import load_sources
 Log = Callable[[str], None]
 
 WAREHOUSE_POOL = "warehouse"
+MLFLOW = "mlflow"
+# Each is run by `python -m`.
 COMMANDS = {
-    "api-server": ("api-server",),
+    "api-server": ("airflow", "api-server"),
     # Their log servers would listen on every interface; on one machine the api-server reads the files itself.
-    "scheduler": ("scheduler", "--skip-serve-logs"),
-    "dag-processor": ("dag-processor",),
-    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "scheduler": ("dags.shared.scheduler", "--skip-serve-logs"),
+    "dag-processor": ("airflow", "dag-processor"),
+    "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
+    MLFLOW: ("mlflow", "server"),
 }
-MLFLOW = ("mlflow", "server")
 _START_SECONDS = 180.0
 _POLL_SECONDS = 0.5
 
@@ -97,12 +99,12 @@ class Airflow:
 
     def start_mlflow(self, port: int) -> None:
         """Start the MLflow server, to be stopped with the rest, and wait until it listens on `port`."""
-        self._children.start("mlflow", _program(*MLFLOW), mlflow_environment(self._settings, port))
-        self._wait_for("mlflow", lambda: not _is_free(port))
+        self._children.start(MLFLOW, _program(*COMMANDS[MLFLOW]), mlflow_environment(self._settings, port))
+        self._wait_for(MLFLOW, lambda: not _is_free(port))
 
-    def check(self) -> None:
-        """Raises `NightshiftError` when one of the processes has ended by itself."""
-        self._children.check()
+    def keep_up(self) -> None:
+        """Start again whichever process has ended by itself; `NightshiftError` when that does not help."""
+        self._children.restart_ended(self._log)
 
     def run(self, dags: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Trigger one run of each DAG with its parameters and follow them, side by side, to their ends.
@@ -142,7 +144,8 @@ class Airflow:
         self._configuration.write(store.timezone, self._is_scheduling)
         self._migrate()
         for name, arguments in COMMANDS.items():
-            self._children.start(name, _program("airflow", *arguments))
+            if name != MLFLOW:
+                self._children.start(name, _program(*arguments))
         self._wait_for("Airflow's processes", self._is_healthy)
         self._api.log_in(USER, self._configuration.password)
         self._api.ensure_pool(WAREHOUSE_POOL, slots=1)
@@ -197,7 +200,7 @@ def serve(settings: Settings, airflow_port: int, mlflow_port: int, log: Log = pr
         try:
             while True:
                 time.sleep(1)
-                airflow.check()
+                airflow.keep_up()
         except KeyboardInterrupt:
             log("stopping")
 

@@ -85,7 +85,8 @@ def test_every_dag_keeps_the_house_rules(parsed: dict[str, Any], dag_id: str) ->
     assert TAGS.issuperset(dag["tags"])
     assert dag["timetable"] == "CronDataIntervalTimetable"
     assert dag["catchup"] is False
-    assert dag["max_active_runs"] == 1
+    # A run that waits for a late file must not keep others from loading; loads of one feed take turns by themselves.
+    assert dag["max_active_runs"] == (4 if dag_id in INGESTIONS else 1)
     assert "as_of" in dag["params"]
     for task in dag["tasks"].values():
         assert task["owner"] == "data-platform"
