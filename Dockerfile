@@ -11,9 +11,7 @@ RUN apt-get update \
 WORKDIR /opt/nightshift
 RUN pip install --no-cache-dir uv==0.13.9
 COPY . .
-# The last two are Airflow's PostgreSQL drivers, which a single machine on SQLite does without.
-RUN uv pip install --system --no-cache --compile-bytecode --constraints requirements.lock \
-    --editable . psycopg2-binary==2.9.13 asyncpg==0.32.0
+RUN uv pip install --system --no-cache --compile-bytecode --constraints requirements.lock --editable .
 
 USER nightshift
 ENV NIGHTSHIFT_HOME=/data AIRFLOW_HOME=/data/airflow

@@ -4,42 +4,46 @@
 For one business day: waits until its feeds are in, builds the warehouse and the feature snapshot, scores with
 the champion models, writes the exports and publishes what analysts read.
 
-- **Waiting** costs no worker: the first task is deferred until the ledger shows every daily feed of the day,
-  and fails after eight hours with the names of those that did not come.
+- **Waiting** costs no worker: the first task is deferred until the ledger shows every daily feed of the day. When
+  patience ends (`wait_hours`), the night goes on without the late ones; its exports say `partial` and name them.
+- **Each model and each export** is a task of its own. One that fails stops no other; what depends on it is left out
+  by name, and what is published has the exports that are right and none of the others. Then `verdict` fails, and
+  whoever is on call gets one message.
 - **One night at a time**: from build to publish the run owns the data home. `release` gives it back, also
   after a failure; the command line obeys the same lock.
-- **Bad data, a failing check or a wrong setting** fails at once, with the reason as the task's error.
-  Anything else is tried twice more.
-- **Another day**: trigger with `as_of`. **A range**: `airflow backfill create --dag-id nightly`, one run a
-  day. A repeated day gives the same bytes.
+- **Bad data, a failing check or a wrong setting** fails at once, with the reason as the task's error. A network or a
+  lock is tried again for forty minutes, what nobody foresaw twice.
+- **After mending**: clear the failed task with what follows it, or `nightshift run --as-of`. A repeated day gives the
+  same bytes.
+- **Another day**: trigger with `as_of`. **A range**: `airflow backfill create --dag-id nightly`, one run a day.
 """
-
-from datetime import timedelta
 
 from airflow.sdk import chain, dag
 
-from dags import support
+from dags.shared import defaults, tasks, waiting
+from models.questions import NAMES
 
 
 @dag(
-    schedule=support.every("0 2 * * *"),
-    start_date=support.START_DATE,
+    schedule=defaults.every("0 2 * * *"),
+    start_date=defaults.START_DATE,
     catchup=False,
     max_active_runs=1,
-    default_args=support.DEFAULT_ARGS,
-    params=support.AS_OF,
+    default_args=defaults.DEFAULT_ARGS,
+    params=defaults.AS_OF | defaults.MODELS | defaults.WAIT | defaults.DRY_RUN,
     tags=["nightshift", "night"],
     doc_md=__doc__,
 )
 def nightly() -> None:
-    wait = support.FeedsLanded(task_id="wait", patience=timedelta(hours=8), inlets=list(support.RAW.values()))
-    build = support.step("build", pool=support.WAREHOUSE_POOL, outlets=[support.SNAPSHOT])
-    score = support.step("score", inlets=[support.SNAPSHOT], outlets=[support.PREDICTIONS])
-    export = support.step(
-        "export", pool=support.WAREHOUSE_POOL, inlets=[support.PREDICTIONS], outlets=[support.EXPORTS]
-    )
-    publish = support.step("publish", pool=support.WAREHOUSE_POOL)
-    chain(wait, build, score, export, publish, support.release())
+    wait = waiting.FeedsLanded(task_id="wait", execution_timeout=None, inlets=list(defaults.RAW.values()))
+    build = tasks.build()
+    scored = tasks.score.expand(model=list(NAMES))
+    built = tasks.tables(scored)
+    delivered = tasks.export.partial(built=built).expand(table=list(defaults.EXPORTS))
+    published = tasks.publish(delivered, built)
+    chain(wait, build, scored)
+    chain(build, published, tasks.release())
+    [wait, build, scored, built, delivered, published] >> tasks.verdict(wait.output)
 
 
 nightly()

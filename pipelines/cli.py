@@ -17,6 +17,7 @@ from pipelines.cli_quarantine import quarantine
 from pipelines.cli_retention import prune
 from pipelines.cli_sources import sources
 from pipelines.cli_sql import sql
+from pipelines.cli_stack import stack
 from pipelines.cli_steps import owner, step
 from pipelines.errors import NightshiftError, UsageError, system_error
 from pipelines.export_delivery import DeliveredInPartError
@@ -148,7 +149,7 @@ def train(settings: Settings, models: tuple[str, ...], as_of: date | None) -> No
     """Train on the snapshot of a day's build; a challenger that passes the gate becomes champion."""
     for report in nights.train(settings, as_of or nights.last_complete_day(settings), models or None, log):
         click.echo(f"{report.model}: {report.message}")
-    click.echo(f"look at it with: mlflow ui --backend-store-uri {settings.mlflow_tracking_uri}")
+    click.echo(f"look at it with: mlflow ui --backend-store-uri {settings.mlflow_shown}")
 
 
 @cli.command()
@@ -226,6 +227,7 @@ cli.add_command(promote)
 cli.add_command(reproduce)
 cli.add_command(sources)
 cli.add_command(sql)
+cli.add_command(stack)
 cli.add_command(rotate_key)
 cli.add_command(erase)
 

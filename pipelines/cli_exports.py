@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pipelines import export_delivery, nights
+from pipelines import export_delivery, night_exports
 from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_steps import owner, step
 from pipelines.errors import UsageError
@@ -40,7 +40,7 @@ def export(settings: Settings, as_of: date | None, is_listing: bool, copy: Path 
         for line in _listed(settings):
             click.echo(line)
     else:
-        for report in step(settings, as_of, nights.export):
+        for report in step(settings, as_of, night_exports.export):
             click.echo(f"{report.table}: {report.status}, {report.completeness}, {report.rows:,} rows, {report.path}")
         export_delivery.refuse_undelivered(Home.open(settings.home), settings)
 

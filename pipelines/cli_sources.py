@@ -39,7 +39,7 @@ def check(settings: Settings, feeds: tuple[str, ...], rows: int) -> None:
     """
     report = check_sources(settings, feeds, rows)
     for feed in report.feeds:
-        for line in _lines(feed):
+        for line in check_lines(feed):
             click.echo(visible(line))
     for problem in report.mapping:
         click.echo(visible(f"nightshift: {problem}"), err=True)
@@ -71,7 +71,7 @@ def scaffold(settings: Settings, files: tuple[Path, ...], output: Path | None) -
     click.echo(f"drafted {', '.join(draft.feeds)} in {output}; try it with: nightshift sources check")
 
 
-def _lines(check: FeedCheck) -> Iterator[str]:
+def check_lines(check: FeedCheck) -> Iterator[str]:
     if check.problem:
         yield f"{check.feed}: cannot be read"
         yield f"  {check.problem}"

@@ -36,7 +36,7 @@ def run_demo(settings: Settings, scale: float, days: int, seed: int, log: Log) -
             "look further:",
             f'  .venv/bin/nightshift sql --home {settings.home} "from marts.mart_sales_daily"',
             f"  {home.published}/dbt_docs/index.html",
-            f"  .venv/bin/mlflow ui --host 127.0.0.1 --backend-store-uri {settings.mlflow_tracking_uri}",
+            f"  .venv/bin/mlflow ui --host 127.0.0.1 --backend-store-uri {settings.mlflow_shown}",
             "  make up   (the Airflow and MLflow pages)",
         ]
     )

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines import ledger, nights, rewriting, suppression, warehouse
+from pipelines import ledger, night_exports, nights, rewriting, suppression, warehouse
 from pipelines import published as publishing
 from pipelines.erased_deliveries import DeliverySearch, shared_columns
 from pipelines.erased_files import ErasedFiles
@@ -143,7 +143,7 @@ def _rebuild(home: Home, settings: Settings, owner: str, receipt: Receipt, log: 
         if any(home.predictions.glob(f"*/as_of={day}")):
             nights.score(settings, as_of, owner, log)
         if any(home.exports.glob(f"*/v*/as_of={day}/manifest.json")):
-            nights.export(settings, as_of, owner, log)
+            night_exports.export(settings, as_of, owner, log)
         if published and published["as_of"] == day:
             # What a place did not take is told with what was done at the places.
             with suppress(DeliveredInPartError):

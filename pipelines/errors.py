@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 
 _LONGEST = 1_000
 
@@ -14,8 +15,20 @@ class NightshiftError(Exception):
         super().__init__(visible(message[:_LONGEST]) + ("..." if len(message) > _LONGEST else ""))
 
 
-class HomeBusyError(NightshiftError):
-    """Another night holds the home; the same call can succeed later."""
+class UnavailableError(NightshiftError):
+    """A lock, a server or the way to it is not to be had; the same call can succeed later."""
+
+
+class HomeBusyError(UnavailableError):
+    """Another night holds the home."""
+
+
+class PartlyFailedError(NightshiftError):
+    """Some parts of a step failed, the others are done; `reasons` says why, by part."""
+
+    def __init__(self, message: str, reasons: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.reasons = dict(reasons)
 
 
 class CheckFailedError(NightshiftError):

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from pipelines import ledger
-from pipelines.errors import NightshiftError
+from pipelines.errors import NightshiftError, UnavailableError
 from pipelines.export_night import Night
 from pipelines.home import Home
 from pipelines.settings import Settings
@@ -26,9 +26,13 @@ class DeliveredInPartError(NightshiftError):
     """The night is whole, and published, but a place did not get it."""
 
 
+class PlaceAwayError(DeliveredInPartError, UnavailableError):
+    """So because the place, or the way to it, was not to be had."""
+
+
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one night at one place; `error` is empty where it was delivered."""
+    """What became of one night at one place; `error` is empty where it was delivered, `is_away` says it may pass."""
 
     place: str
     table: str
@@ -36,6 +40,7 @@ class Delivery:
     as_of: str
     sha256: str
     error: str = ""
+    is_away: bool = False
 
 
 def deliver(
@@ -55,7 +60,7 @@ def _deliver(night: Night, place: Place, log: Log, is_going_back: bool) -> Deliv
         log(f"{named}: {place.apply(night, is_going_back)}")
     except NightshiftError as error:
         log(f"{named}: NOT delivered: {error}")
-        return replace(outcome, error=str(error))
+        return replace(outcome, error=str(error), is_away=isinstance(error, UnavailableError))
     return outcome
 
 
@@ -84,7 +89,8 @@ def refuse_undelivered(home: Home, settings: Settings, as_of: date | None = None
     Of a day, or of all.
     """
     if failed := [each for each in undelivered(home, settings) if as_of is None or each.as_of == str(as_of)]:
-        raise DeliveredInPartError(f"delivered in part: {'; '.join(told(failed))}")
+        kind = PlaceAwayError if all(each.is_away for each in failed) else DeliveredInPartError
+        raise kind(f"delivered in part: {'; '.join(told(failed))}")
 
 
 def told(failed: Sequence[Delivery]) -> Iterator[str]:

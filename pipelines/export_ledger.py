@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from pipelines import ledger
@@ -11,19 +9,18 @@ from pipelines.export_night import Night
 from pipelines.home import Home
 
 
-def record_made(home: Home, as_of: date, inputs: str, commit: str, nights: Sequence[Night]) -> None:
-    """Remember what was exported for a day; the same again is no event."""
+def record_made(home: Home, night: Night, inputs: str, commit: str) -> None:
+    """Remember what a table's night was made of; the same again is no event."""
     event = {
-        "as_of": str(as_of),
+        "as_of": str(night.as_of),
         "inputs": inputs,
         "commit": commit,
         "tables": [
             {"table": night.table, "version": night.version, "run_id": night.manifest["run_id"], "sha256": night.sha256}
-            for night in nights
         ],
     }
-    before = [made for made in ledger.events(home, "exports") if made["as_of"] == str(as_of)]
-    if not before or {name: before[-1][name] for name in event} != event:
+    before = made(home, night)
+    if before is None or {name: before[name] for name in event} != event:
         ledger.append(home, "exports", event)
 
 

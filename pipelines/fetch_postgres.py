@@ -36,7 +36,7 @@ from psycopg import sql
 
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.feeds import FEEDS
-from pipelines.postgres_connection import connect
+from pipelines.postgres_connection import connect, fault_of
 from pipelines.settings import Settings
 from pipelines.sources import Source, Store
 
@@ -184,7 +184,7 @@ def _explained(feed: str, source: Source) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         told = error.diag.message_primary or "the connection broke; ingest again"
-        raise NightshiftError(f"{where}: {' '.join(told.split())}") from None
+        raise fault_of(error)(f"{where}: {' '.join(told.split())}") from None
     except UnicodeDecodeError:
         raise NightshiftError(f"{where}: holds text that is no UTF-8; mend it in the database") from None
     except OSError as error:

@@ -27,16 +27,14 @@ def check(uri: str) -> None:
         raise NightshiftError(f"MLflow's database {path} cannot be read ({error}); restore it from a backup") from error
 
 
-def prepare(uri: str) -> None:
-    """Let MLflow make or migrate its tables, one process at a time: two at once break them.
+def prepare(uri: str, folder: Path) -> None:
+    """Let MLflow make or migrate its tables, one process of the home at a time: two at once break them.
 
-    A new database is made beside its place, since MLflow cannot go on with one that a killed process half made.
+    A new file is made beside its place, since MLflow cannot go on with one that a killed process half made.
     """
     path = _file(uri)
-    if path is None:
-        return
-    with FileLock(path.with_name(f".{path.name}.lock"), mode=0o600):
-        if not path.exists():
+    with FileLock(folder / ".mlflow.db.lock", mode=0o600):
+        if path is not None and not path.exists():
             beside = path.with_name(f".{path.name}.tmp")
             for left in path.parent.glob(f"{beside.name}*"):
                 left.unlink()

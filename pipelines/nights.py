@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from models.questions import NAMES, description
+from models.questions import NAMES
 from pipelines import (
+    attempts,
     backtest_report,
     data_docs,
     dbt_docs,
     export_delivery,
-    export_ledger,
-    exports,
     free_space,
     ledger,
     model_card,
+    night_exports,
     published,
     quality,
     rewriting,
@@ -30,14 +28,13 @@ from pipelines.backtest_report import BacktestReport
 from pipelines.currency_report import unconverted_money
 from pipelines.errors import NightshiftError
 from pipelines.export_delivery import DeliveredInPartError
-from pipelines.export_night import Night
 from pipelines.home import Home
 from pipelines.ingest import LoadReport
+from pipelines.night_step import able, able_in, missing_feeds, step
 from pipelines.settings import Settings
-from pipelines.sinks.places import places
 from pipelines.sources import Sources, load_sources
 from pipelines.spool import delivered_days
-from pipelines.warehouse import EXPORT_MODELS, BuildState, Warehouse
+from pipelines.warehouse import BuildState, Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,15 +68,6 @@ def ingest(
     return ingestion.ingest(settings, feeds, first, last, log, again, accept_checks=accept_checks)
 
 
-def missing_feeds(settings: Settings, as_of: date) -> list[str]:
-    """The feeds delivered daily of which the ledger does not show this business day yet, or not whole."""
-    home = Home.open(settings.home)
-    sources = load_sources(settings.sources_file)
-    daily = [name for name, source in sources.feeds.items() if not source.is_bulk]
-    parts = {name: ledger.partitions(home, name).get(as_of) for name in daily}
-    return [name for name, part in parts.items() if part is None or part.is_running]
-
-
 def switched_off(sources: Sources) -> list[str]:
     """What this store's feeds do not allow, by name, with the feeds that are absent."""
     lines = []
@@ -89,21 +77,9 @@ def switched_off(sources: Sources) -> list[str]:
     return lines
 
 
-def _able(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> list[str]:
-    """The models, all by default, whose feeds are loaded; the others are named."""
-    loaded = {part.feed for part in ledger.all_partitions(home, as_of)}
-    able = []
-    for model in models or NAMES:
-        if absent := [feed for feed in description(model).needs if feed not in loaded]:
-            log(f"{model}: off, no {', '.join(absent)}")
-        else:
-            able.append(model)
-    return able
-
-
 def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
     """Build the warehouse for a day and write its feature snapshot; returns the snapshot's hash."""
-    with _step(settings, "build", as_of, owner) as home:
+    with step(settings, "build", as_of, owner, log) as (home, facts):
         free_space.refuse_too_little(home, settings)
         rewriting.refuse_half_done(home)
         sources = load_sources(settings.sources_file)
@@ -111,19 +87,35 @@ def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
             log(f"off for want of feeds: {'; '.join(off)}")
         warehouse = Warehouse(home, settings, sources.store, as_of)
         snapshot = warehouse.build(log).snapshot
+        facts["models"] = warehouse.seconds
         for line in unconverted_money(warehouse):
             log(line)
         return snapshot
 
 
 def train(
-    settings: Settings, as_of: date, models: Sequence[str] | None = None, log: Log = print
+    settings: Settings, as_of: date, models: Sequence[str] | None = None, log: Log = print, owner: str = ""
 ) -> list[training_step.TrainReport]:
     """Train on the snapshot of a day's build; needs no hold on the home, since snapshots never change."""
     home = Home.open(settings.home)
     snapshot = _snapshot(home, as_of)
-    able = _able(home, as_of, models, log)
-    return training_step.train(settings, as_of, snapshot, able, log) if able else []
+    reports = []
+    for model in able_in(home, as_of, models, log):
+        with attempts.attempt(home, f"train {model}", as_of, owner, log):
+            reports += training_step.train(settings, as_of, snapshot, [model], log)
+    return reports
+
+
+def load(
+    settings: Settings, feed: str, as_of: date, days: tuple[date | None, date | None], owner: str, log: Log = print
+) -> LoadReport:
+    """Load one feed and record the attempt, which stands as late where no day asked for is there."""
+    with attempts.attempt(Home.open(settings.home), f"ingest {feed}", as_of, owner, log) as facts:
+        (report,) = ingest(settings, [feed], *days, log)
+        facts |= {name: getattr(report, name) for name in ledger.ROW_COUNTS}
+        if report.status == "late":
+            facts |= {"outcome": "late", "error": report.message, "error_kind": "LateError"}
+        return report
 
 
 def backtest(settings: Settings, model: str, as_of: date, origins: int | None, log: Log = print) -> BacktestReport:
@@ -136,61 +128,37 @@ def score(
     settings: Settings, as_of: date, owner: str, log: Log = print, models: Sequence[str] | None = None
 ) -> list[scoring_step.ScoreReport]:
     """Score a day's snapshot with each champion and write the predictions, once their check has passed."""
-    with _step(settings, "score", as_of, owner) as home:
+    return [_scored(settings, as_of, owner, log, model) for model in able(settings, as_of, models, log)]
+
+
+def _scored(settings: Settings, as_of: date, owner: str, log: Log, model: str) -> scoring_step.ScoreReport:
+    with step(settings, f"score {model}", as_of, owner, log) as (home, facts):
         store = load_sources(settings.sources_file).store
         state = Warehouse(home, settings, store, as_of).built()
 
-        def scored(model: str) -> scoring_step.ScoreReport:
-            def check(predictions: pd.DataFrame) -> None:
-                if quality.has_suite(f"predictions_{model}"):
-                    where = f"the {model} predictions as of {as_of}"
-                    quality.check(home, f"predictions_{model}", predictions, where)
+        def check(predictions: pd.DataFrame) -> None:
+            if quality.has_suite(f"predictions_{model}"):
+                quality.check(home, f"predictions_{model}", predictions, f"the {model} predictions as of {as_of}")
 
-            return scoring_step.score(settings, model, as_of, state.snapshot, state.inputs, check=check, log=log)
-
-        return [scored(model) for model in _able(home, as_of, models, log)]
+        report = scoring_step.score(settings, model, as_of, state.snapshot, state.inputs, check=check, log=log)
+        facts["rows_in"] = report.rows
+        return report
 
 
-def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> list[exports.ExportReport]:
-    """Build the export tables on a day's predictions and deliver them.
-
-    What a place besides the files does not take is tried once more by `publish`, which then says so.
-    """
-    with _step(settings, "export", as_of, owner) as home:
-        sources = load_sources(settings.sources_file)
-        warehouse = Warehouse(home, settings, sources.store, as_of)
-        state = warehouse.built()
-        predictions = {}
-        able = _able(home, as_of, None, log)
-        for model in able:
-            path = scoring_step.predictions_file(home, model, as_of)
-            if not path.exists():
-                raise NightshiftError(f"no {model} predictions as of {as_of}; run: nightshift score --as-of {as_of}")
-            predictions[model] = path
-            further = description(model).further
-            predictions |= {table: scoring_step.predictions_file(home, model, as_of, table) for table in further}
-        tables = [table for table in exports.EXPORTS.values() if table.model in able]
-        off = [f"exp_{table.name}" for table in exports.EXPORTS.values() if table.model not in able]
-        warehouse.dbt(
-            ["build", "--select", EXPORT_MODELS, *(["--exclude", *off] if off else [])],
-            sorted({p.feed for p in ledger.all_partitions(home, as_of)}),
-            predictions,
-        )
-        late = missing_feeds(settings, as_of)
-        reports = [exports.export_table(warehouse, table, late, log) for table in tables]
-        made = [Night(report.path.parent) for report in reports]
-        export_ledger.record_made(home, as_of, state.inputs, training_step.git_commit(), made)
-        export_delivery.deliver(home, [night.folder for night in made], places(home, settings), log)
-        return reports
-
-
-def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:
+def publish(
+    settings: Settings,
+    as_of: date,
+    owner: str,
+    log: Log = print,
+    without: Collection[str] = (),
+) -> None:
     """Swap in what analysts read, and its pages; a day before those kept is left out, and said.
 
-    Raises `DeliveredInPartError`, with everything done, when a place did not take the night's exports at a second try.
+    `without` are the export tables that are not right tonight: they are not published, and `meta` says so. Raises
+    `DeliveredInPartError`, with everything done, when a place did not take the night's exports at a second try.
     """
-    with _step(settings, "publish", as_of, owner) as home:
-        _publish_warehouse(home, settings, as_of, log)
+    with step(settings, "publish", as_of, owner, log) as (home, _):
+        _publish_warehouse(home, settings, as_of, without, log)
         data_docs.publish(home, log)
         for model in NAMES:
             model_card.publish(home, model, log)
@@ -198,7 +166,7 @@ def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> No
     export_delivery.refuse_undelivered(home, settings, as_of)
 
 
-def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) -> None:
+def _publish_warehouse(home: Home, settings: Settings, as_of: date, without: Collection[str], log: Log) -> None:
     sources = load_sources(settings.sources_file)
     warehouse = Warehouse(home, settings, sources.store, as_of)
     state = warehouse.built()
@@ -211,12 +179,14 @@ def _publish_warehouse(home: Home, settings: Settings, as_of: date, log: Log) ->
         )
         return
     manifests = [path.read_text() for path in sorted(home.exports.glob(f"*/v*/as_of={as_of}/manifest.json"))]
-    fingerprint = ledger.fingerprint([state.inputs, manifests, settings.publish_customers])
+    made_of = [state.inputs, manifests, settings.publish_customers, *sorted(without)]
+    fingerprint = ledger.fingerprint(made_of)
     paths = [published.newest(home), published.of_day(home, as_of)] if is_newest else [published.of_day(home, as_of)]
     if all(path.exists() for path in paths) and fingerprint == _published_fingerprint(home, as_of):
         log(f"published: unchanged, {paths[0]}")
     else:
-        warehouse.publish(_facts(settings, sources, state, as_of), is_newest, log)
+        hidden = [f"{night_exports.PREFIX}{table}" for table in without]
+        warehouse.publish(_facts(settings, sources, state, as_of, without), is_newest, log, hidden)
         ledger.append(home, "publishes", {"as_of": str(as_of), "fingerprint": fingerprint})
     if is_newest and not settings.publish_customers:
         published.forget_with_customers(home)
@@ -231,13 +201,16 @@ def _published_fingerprint(home: Home, as_of: date) -> str | None:
     return made[-1] if made else None
 
 
-def _facts(settings: Settings, sources: Sources, state: BuildState, as_of: date) -> dict[str, str]:
+def _facts(
+    settings: Settings, sources: Sources, state: BuildState, as_of: date, without: Collection[str]
+) -> dict[str, str]:
     """What the table `meta` says beside the rows of each table."""
-    late = missing_feeds(settings, as_of)
+    lacking = [f"late: {', '.join(late)}"] if (late := missing_feeds(settings, as_of)) else []
+    lacking += [f"without exports: {', '.join(sorted(without))}"] if without else []
     return {
         "as_of": str(as_of),
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "completeness": f"partial, late: {', '.join(late)}" if late else "complete",
+        "completeness": f"partial, {'; '.join(lacking)}" if lacking else "complete",
         "customers": "included" if settings.publish_customers else published.CUSTOMERS_LEFT_OUT,
         "inputs": state.inputs,
         "snapshot": state.snapshot,
@@ -269,7 +242,7 @@ def run(settings: Settings, first: date, as_of: date, owner: str, is_training: b
             if is_training:
                 train(settings, day, log=log)
             score(settings, day, owner, log)
-            export(settings, day, owner, log)
+            night_exports.export(settings, day, owner, log)
             publish(settings, day, owner, log)
         except DeliveredInPartError as error:
             log(f"night of {day}: {error}")
@@ -291,36 +264,14 @@ def last_complete_day(settings: Settings) -> date:
     return max(complete)
 
 
+def newest_built_day(settings: Settings) -> date | None:
+    """The newest business day that the warehouse was built for."""
+    days = [event["as_of"] for event in ledger.events(Home.open(settings.home), "builds")]
+    return date.fromisoformat(max(days)) if days else None
+
+
 def _snapshot(home: Home, as_of: date) -> str:
     built = [event["snapshot"] for event in ledger.events(home, "builds") if event["as_of"] == str(as_of)]
     if not built or not (home.snapshots / built[-1]).is_dir():
         raise NightshiftError(f"no snapshot as of {as_of}; run: nightshift build --as-of {as_of}")
     return str(built[-1])
-
-
-@contextmanager
-def _step(settings: Settings, name: str, as_of: date, owner: str) -> Iterator[Home]:
-    """Hold the home for one step and record the attempt, its time and its outcome."""
-    home = Home.open(settings.home)
-    started = time.monotonic()
-    outcome, error = "failed", "killed"
-    try:
-        with home.held(owner, settings.lease_minutes, settings.lock_wait_seconds):
-            yield home
-        outcome, error = "done", ""
-    except BaseException as failure:
-        error = str(failure) or type(failure).__name__
-        raise
-    finally:
-        ledger.append(
-            home,
-            "attempts",
-            {
-                "step": name,
-                "as_of": str(as_of),
-                "owner": owner,
-                "seconds": round(time.monotonic() - started, 2),
-                "outcome": outcome,
-                "error": error,
-            },
-        )

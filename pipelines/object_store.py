@@ -26,7 +26,7 @@ from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
 
-from pipelines.errors import NightshiftError
+from pipelines.errors import NightshiftError, UnavailableError
 from pipelines.settings import Settings
 
 CONNECTIONS = 8
@@ -74,7 +74,7 @@ def explained(where: str) -> Iterator[None]:
             f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
         ) from None
     except (*BROKEN_OFF, BotoConnectionError) as error:
-        raise NightshiftError(
+        raise UnavailableError(
             f"{where}: the store cannot be reached or breaks off ({type(error).__name__}); check the network, the "
             "region and NIGHTSHIFT_S3_ENDPOINT"
         ) from None

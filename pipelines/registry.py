@@ -17,6 +17,7 @@ from pipelines import mlflow_database, model_files
 from pipelines.decisions import Version
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
+from pipelines.postgres_connection import connect
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,8 +51,14 @@ class Registry:
     """One model's versions in the home's MLflow."""
 
     def __init__(self, settings: Settings, model: str) -> None:
-        """Open MLflow, making its database where there is none; raises `NightshiftError` when it is damaged."""
+        """Open MLflow, making its tables where there are none.
+
+        Raises `NightshiftError` when its file is damaged, `UnavailableError` when its server is not to be had: MLflow
+        itself would try for minutes.
+        """
         mlflow_database.check(settings.mlflow_tracking_uri)
+        if settings.mlflow_connection:
+            connect(settings, settings.mlflow_connection, "MLflow", "setting NIGHTSHIFT_MLFLOW_CONNECTION").close()
         # MLflow reads these when it is imported: nothing is unpickled, nothing is sent to its makers.
         os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -63,7 +70,7 @@ class Registry:
         self.home.mlflow.mkdir(parents=True, exist_ok=True, mode=0o700)
         mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
         mlflow.set_registry_uri(settings.mlflow_tracking_uri)
-        mlflow_database.prepare(settings.mlflow_tracking_uri)
+        mlflow_database.prepare(settings.mlflow_tracking_uri, self.home.mlflow)
         self.client = mlflow.MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
 
     def find(self, **tags: str) -> ModelVersion | None:

@@ -10,6 +10,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +22,8 @@ PREFIX = "NIGHTSHIFT_"
 CONNECTION = f"{PREFIX}CONNECTION_"
 # What a program that takes in no deliveries has no use for.
 _SECRETS = (f"{PREFIX}PII_KEY", CONNECTION, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# A shorter one would mask words.
+_SHORTEST_SECRET = 4
 # Told to dbt and to the tests, which read them themselves, or named after a connection.
 _NO_SETTINGS = re.compile("WAREHOUSE$|TEST_|CONNECTION_")
 
@@ -72,6 +75,23 @@ class Settings(BaseSettings):
         str | None,
         Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[^/?#*]+)*$", description="where in an S3 store exports go as well"),
     ] = None
+    airflow_connection: Annotated[
+        str | None,
+        Field(pattern=r"^\w+$", description="the connection of the PostgreSQL that Airflow keeps its state in"),
+    ] = None
+    mlflow_connection: Annotated[
+        str | None,
+        Field(pattern=r"^\w+$", description="the connection of the PostgreSQL that MLflow keeps its runs in"),
+    ] = None
+    mail_connection: Annotated[
+        str | None,
+        Field(pattern=r"^\w+$", description="the connection of the mail server that takes the night's message"),
+    ] = None
+    mail_to: Annotated[str, Field(description="who gets it, addresses separated by commas")] = ""
+    mail_from: Annotated[str, Field(description="whom it is from")] = "nightshift@localhost"
+    webhook_connection: Annotated[
+        str | None, Field(pattern=r"^\w+$", description="the connection of the webhook that takes it, as Slack's do")
+    ] = None
     lease_minutes: Annotated[
         float, Field(gt=0, description="a night that has not stirred for this long loses the home")
     ] = 30
@@ -102,12 +122,47 @@ class Settings(BaseSettings):
 
     @property
     def mlflow_tracking_uri(self) -> str:
+        """Where MLflow keeps its runs: a file of the home, or a database, whose address holds a password."""
+        if self.mlflow_connection:
+            return self.database_uri("mlflow_connection")
         return f"sqlite:///{self.home}/mlflow/mlflow.db"
+
+    @property
+    def mlflow_shown(self) -> str:
+        """The same for a person to paste, without a secret."""
+        if self.mlflow_connection:
+            return f"${CONNECTION}{self.mlflow_connection.upper()}"
+        return self.mlflow_tracking_uri
+
+    def database_uri(self, setting: str) -> str:
+        """The address of the PostgreSQL database that a setting names, as SQLAlchemy wants it."""
+        name = str(getattr(self, setting))
+        secret = self.connection(name)
+        scheme, is_address, rest = secret.get_secret_value().partition("://") if secret else ("", "", "")
+        if not is_address or scheme not in ("postgresql", "postgres"):
+            raise UsageError(
+                f"setting {PREFIX}{setting.upper()}: set {CONNECTION}{name.upper()} to an address such as "
+                "postgresql://user:password@host/database"
+            )
+        return f"postgresql+psycopg://{rest}"
 
     def connection(self, name: str) -> SecretStr | None:
         """The connection string of a SQL source, `NIGHTSHIFT_CONNECTION_<NAME>`; it is kept in no field."""
         text = os.environ.get(f"{CONNECTION}{name.upper()}")
         return SecretStr(text) if text else None
+
+    def secrets(self) -> list[str]:
+        """Every text of the environment and of these settings that no log may show, the longest first.
+
+        Of a connection string both the whole and its password, as it is written and decoded.
+        """
+        texts = [value for name, value in os.environ.items() if name.startswith(_SECRETS) and value]
+        if self.pii_key:
+            texts += self.pii_key.get_secret_value().replace(",", " ").split()
+        for text in list(texts):
+            found = re.match(r"\w+://[^/?#@]*:([^/?#]*)@", text) or re.search(r"password\s*=\s*'?([^\s']+)", text)
+            texts += [found[1], unquote(found[1])] if found else []
+        return sorted({text for text in texts if len(text) >= _SHORTEST_SECRET}, key=lambda text: (-len(text), text))
 
     @classmethod
     def load(cls, home: Path | None = None, sources: Path | None = None, landing: Path | None = None) -> Settings:

@@ -15,11 +15,22 @@ from pathlib import Path
 import duckdb
 
 from models.questions import NAMES, description
-from pipelines import audience, decisions, kept_snapshots, ledger, orphans, published, published_copy, raw_partitions
+from pipelines import (
+    attempts,
+    audience,
+    decisions,
+    kept_snapshots,
+    ledger,
+    orphans,
+    published,
+    published_copy,
+    raw_partitions,
+)
 from pipelines.audience import LeftOut
 from pipelines.changes import Changes, Held, changes, forget_held, held_after
+from pipelines.dbt_outcome import DbtOutcome
 from pipelines.delivered_sql import identifier, literal
-from pipelines.errors import NightshiftError
+from pipelines.errors import NightshiftError, PartlyFailedError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home, move_durably, write_atomically
 from pipelines.ledger import Partition
@@ -51,6 +62,8 @@ class Warehouse:
         main = _held_as_of(home.warehouse)
         self.is_main = main is None or main <= as_of
         self.path = home.warehouse if self.is_main else home.root / f"warehouse.{as_of}.duckdb"
+        # What dbt's last run took for each model and test.
+        self.seconds: dict[str, float] = {}
 
     @property
     def state(self) -> BuildState | None:
@@ -133,7 +146,8 @@ class Warehouse:
     ) -> None:
         """Run dbt on what is loaded of the feeds that are present, and on predictions by model.
 
-        Models that go by changes make anew what `found` touches, or everything.
+        Models that go by changes make anew what `found` touches, or everything. Raises `PartlyFailedError` with the
+        reason by model, none where dbt did not come to build any.
         """
         variables = {
             "timezone": self.store.timezone,
@@ -148,6 +162,7 @@ class Warehouse:
             "raw": {feed: raw_partitions.relation(self.home, feed, feed in present) for feed in FEEDS},
             "predictions": self._linked(predictions),
             "decisions": decisions.relation(self.home),
+            "attempts": attempts.relation(self.home),
         }
         told = {
             "NIGHTSHIFT_AS_OF": str(self.as_of),
@@ -172,6 +187,7 @@ class Warehouse:
             "raw": {feed: f"raw.{feed}" for feed in FEEDS},
             "predictions": {model: f"predictions.{model}" for model in models},
             "decisions": "decisions.model_decisions",
+            "attempts": "ledger.attempts",
         }
         target = self.home.root / "dbt" / "docs"
         self._run_dbt(["docs", "generate", "--static"], variables, target, {})
@@ -185,7 +201,7 @@ class Warehouse:
         dbt keeps what it parsed as long as `variables` are the same; what differs every night is `told` beside them.
         """
         folder = self.home.root / "dbt"
-        arguments = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *command]
+        arguments = [sys.executable, "-m", "pipelines.bound_dbt", "--no-use-colors", *command]
         arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", json.dumps(variables)]
         arguments += ["--target-path", str(target), "--log-path", str(folder / "logs")]
         environment = self.settings.child_environment(
@@ -203,8 +219,10 @@ class Warehouse:
         results.unlink(missing_ok=True)
         done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
         (folder / "last_build.log").write_text(done.stdout + done.stderr)
+        outcome = DbtOutcome.read(target)
+        self.seconds = outcome.seconds
         if done.returncode != 0:
-            raise NightshiftError(_dbt_failure(results, folder / "last_build.log"))
+            raise PartlyFailedError(outcome.told(folder / "last_build.log"), outcome.failed)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -214,11 +232,18 @@ class Warehouse:
             connection.execute(f"set memory_limit = {literal(self.settings.memory_limit)}")
             yield connection
 
-    def publish(self, facts: Mapping[str, str], is_newest: bool, log: Log) -> Path:
-        """Swap a copy of marts, features and exports into `published/`; readers keep the file they opened."""
+    def publish(self, facts: Mapping[str, str], is_newest: bool, log: Log, without: Collection[str] = ()) -> Path:
+        """Swap a copy of marts, features and exports into `published/`; readers keep the file they opened.
+
+        Tables of `exports` named in `without` are left out.
+        """
         hidden = LeftOut()
         if not self.settings.publish_customers:
             hidden = audience.customers(self.home.root / "dbt" / "target" / "manifest.json")
+        with self.reading() as connection:
+            exports = connection.execute("select table_name from duckdb_tables() where schema_name = 'exports'")
+            doubtful = frozenset(("exports", name) for (name,) in exports.fetchall() if name in without)
+        hidden = LeftOut(hidden.tables | doubtful, hidden.columns)
         beside = published.being_written(published.newest(self.home))
         counts = published_copy.make(self.path, beside, hidden, facts)
         target = published.place(self.home, beside, self.as_of, is_newest)
@@ -309,16 +334,3 @@ def _held_as_of(warehouse: Path) -> date | None:
         return held.as_of
     state = _read_state(_state_file(warehouse))
     return date.fromisoformat(state.as_of) if state else None
-
-
-def _dbt_failure(results: Path, log: Path) -> str:
-    """One line: the first models and tests that failed, with their reason."""
-    failed: list[str] = []
-    if results.exists():
-        for result in json.loads(results.read_text())["results"]:
-            if result["status"] in ("error", "fail"):
-                reason = " ".join(str(result["message"]).split())
-                failed.append(f"{result['unique_id'].split('.')[2]} ({reason[:200]})")
-    what = "; ".join(failed[:3]) or "it did not start"
-    more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
-    return f"dbt build failed: {what}{more}; the whole output is in {log}"

@@ -21,7 +21,8 @@ class Api:
         # The environment's proxies and .netrc are for the world, not for loopback.
         self._session.trust_env = False
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """The answer's JSON."""
         try:
             answer = self._session.request(method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options)
         except requests.RequestException as error:
@@ -38,45 +39,43 @@ class Api:
 
     def health(self) -> dict[str, str | None]:
         """Component -> `healthy`, `unhealthy` or None."""
-        answer = self._call("GET", "/api/v2/monitor/health")
+        answer = self.call("GET", "/api/v2/monitor/health")
         return {component: (state or {}).get("status") for component, state in answer.items()}
 
     def warm_up(self) -> None:
-        self._call("GET", "/execution/health")
+        self.call("GET", "/execution/health")
 
     def log_in(self, user: str, password: str) -> None:
-        token = self._call("POST", "/auth/token", json={"username": user, "password": password})
+        token = self.call("POST", "/auth/token", json={"username": user, "password": password})
         self._session.headers["Authorization"] = f"Bearer {token['access_token']}"
 
     def ensure_pool(self, name: str, slots: int) -> None:
-        pools = self._call("GET", "/api/v2/pools", params={"limit": 100})["pools"]
+        pools = self.call("GET", "/api/v2/pools", params={"limit": 100})["pools"]
         if name not in {pool["name"] for pool in pools}:
-            self._call("POST", "/api/v2/pools", json={"name": name, "slots": slots})
+            self.call("POST", "/api/v2/pools", json={"name": name, "slots": slots})
 
     def import_errors(self) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/api/v2/importErrors")["import_errors"])
+        return list(self.call("GET", "/api/v2/importErrors")["import_errors"])
 
     def dags(self) -> dict[str, bool]:
         """DAG id -> is it paused, of every DAG that has been parsed."""
-        found = self._call("GET", "/api/v2/dags", params={"limit": 100})["dags"]
+        found = self.call("GET", "/api/v2/dags", params={"limit": 100})["dags"]
         return {dag["dag_id"]: dag["is_paused"] for dag in found}
 
     def pause(self, dag_id: str, is_paused: bool) -> None:
-        self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": is_paused})
+        self.call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": is_paused})
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run without a logical date, so that it never collides with a scheduled one; its run id."""
-        run = self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
+        run = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
         return str(run["dag_run_id"])
 
     def unfinished_runs(self, dag_id: str) -> list[str]:
-        runs = self._call(
-            "GET", f"/api/v2/dags/{dag_id}/dagRuns", params={"state": ["queued", "running"], "limit": 100}
-        )
+        runs = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params={"state": ["queued", "running"], "limit": 100})
         return [run["dag_run_id"] for run in runs["dag_runs"]]
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+        return str(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def abandon_run(self, dag_id: str, run_id: str) -> None:
         """Fail what is under way in a run, so that its teardown runs and it ends as failed.
@@ -88,10 +87,10 @@ class Api:
         for task in active:
             mapped = f"/{task['map_index']}" if task["map_index"] >= 0 else ""
             path = f"{run}/taskInstances/{task['task_id']}{mapped}"
-            self._call("PATCH", path, json={"new_state": "failed"})
+            self.call("PATCH", path, json={"new_state": "failed"})
         if not active:
-            self._call("PATCH", run, json={"state": "failed"})
+            self.call("PATCH", run, json={"state": "failed"})
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        return list(self._call("GET", path, params={"limit": 100})["task_instances"])
+        return list(self.call("GET", path, params={"limit": 100})["task_instances"])

@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Callable
 from configparser import ConfigParser
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.home import write_atomically
@@ -26,10 +26,14 @@ _SECRETS: dict[tuple[str, str], Callable[[], str]] = {
 
 @dataclass(frozen=True)
 class Configuration:
-    """The folder `airflow/` of a home and the address its api-server gets."""
+    """The folder `airflow/` of a home and the address its api-server gets.
+
+    `database_uri` is that of the metadata, where they are not a file of the folder; it goes into the environment alone.
+    """
 
     folder: Path
     port: int
+    database_uri: str | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -57,7 +61,9 @@ class Configuration:
 
     @property
     def environment(self) -> dict[str, str]:
+        names = ("SQL_ALCHEMY_CONN", "SQL_ALCHEMY_CONN_ASYNC") if self.database_uri else ()
         return {
+            **{f"AIRFLOW__DATABASE__{name}": str(self.database_uri) for name in names},
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW_CONFIG": str(self.config_file),
             # Tasks reach the api-server on loopback; a proxy for the world must not get in between.
@@ -114,6 +120,9 @@ class Configuration:
             "scheduler": {
                 "use_job_schedule": str(is_scheduling),
                 "scheduler_idle_sleep_time": "0.2",
+                # What a killed scheduler or task leaves is taken up within a minute or two, not five.
+                "orphaned_tasks_check_interval": "30",
+                "task_instance_heartbeat_timeout": "120",
             },
             # A worker that misses its task's end sees it at the next heartbeat, which by default is 5 s later.
             "workers": {"min_heartbeat_interval": "1"},

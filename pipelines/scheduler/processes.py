@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from pipelines.errors import NightshiftError
 from pipelines.home import process_identity, write_atomically
 
 _GRACE_SECONDS = 4.0
+_MOST_RESTARTS, _RESTART_SECONDS = 10, 600.0
 
 
 @dataclass
@@ -25,6 +26,8 @@ class Children:
     folder: Path
     environment: dict[str, str]
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _programs: dict[str, tuple[Sequence[str], Mapping[str, str]]] = field(default_factory=dict)
+    _restarts: list[float] = field(default_factory=list)
 
     @property
     def register(self) -> Path:
@@ -33,14 +36,16 @@ class Children:
     def log_file(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"
 
-    def start(self, name: str, command: Sequence[str]) -> None:
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Start a program, with more in its environment than the others have."""
+        self._programs[name] = (command, environment or {})
         with self.log_file(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self.environment,
+                env={**self.environment, **(environment or {})},
                 cwd=self.folder,
                 start_new_session=True,
                 umask=0o077,
@@ -62,6 +67,21 @@ class Children:
                 raise NightshiftError(
                     f"{name} ended by itself with status {child.returncode}; see {self.log_file(name)}"
                 )
+
+    def restart_ended(self, log: Callable[[str], None]) -> None:
+        """Start again what has ended by itself, once all that it left running has ended too.
+
+        Raises `NightshiftError` when that happens too often to help.
+        """
+        for name, child in list(self._running.items()):
+            if child.poll() is not None:
+                now = time.monotonic()
+                self._restarts = [at for at in self._restarts if now - at < _RESTART_SECONDS] + [now]
+                if len(self._restarts) > _MOST_RESTARTS:
+                    self.check()
+                log(f"{name} ended by itself with status {child.returncode} and is started again")
+                _end_sessions([child.pid])
+                self.start(name, *self._programs[name])
 
     def stop(self) -> None:
         """End every child and all that it started: politely, and after a grace by force."""

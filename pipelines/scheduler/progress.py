@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines import errors
 from pipelines.scheduler.api import Api
 
 _WORDS = {
@@ -19,6 +20,8 @@ _WORDS = {
     "upstream_failed": "not run",
     "skipped": "skipped",
 }
+# Errors whose text says all.
+_PLAIN = {kind.__name__ for kind in vars(errors).values() if isinstance(kind, type)} | {"LateError"}
 _TIMED = ("success", "failed", "up_for_retry")
 
 
@@ -92,6 +95,7 @@ def _reason(file: Path) -> str:
             reason = str(entry.get("event"))
             # Airflow lists an exception before what caused it.
             for detail in (entry.get("error_detail") or [])[:1]:
-                kind = "" if detail["exc_type"].startswith("Airflow") else f"{detail['exc_type']}: "
+                is_plain = detail["exc_type"].startswith("Airflow") or detail["exc_type"] in _PLAIN
+                kind = "" if is_plain else f"{detail['exc_type']}: "
                 reason = kind + detail["exc_value"].partition("\n")[0]
     return reason

@@ -26,12 +26,15 @@ from pipelines.sources import load_sources
 Log = Callable[[str], None]
 
 WAREHOUSE_POOL = "warehouse"
-_COMMANDS = {
-    "api-server": ("api-server",),
+MLFLOW = "mlflow"
+# Each is run by `python -m`.
+COMMANDS = {
+    "api-server": ("airflow", "api-server"),
     # Their log servers would listen on every interface; on one machine the api-server reads the files itself.
-    "scheduler": ("scheduler", "--skip-serve-logs"),
-    "dag-processor": ("dag-processor",),
-    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "scheduler": ("dags.shared.scheduler", "--skip-serve-logs"),
+    "dag-processor": ("airflow", "dag-processor"),
+    "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
+    MLFLOW: ("mlflow", "server"),
 }
 _START_SECONDS = 180.0
 _POLL_SECONDS = 0.5
@@ -51,7 +54,8 @@ class Airflow:
         self._log = log
         self._is_scheduling = is_scheduling
         folder = Home.open(settings.home).airflow
-        self._configuration = Configuration(folder, port or _free_port())
+        database = settings.database_uri("airflow_connection") if settings.airflow_connection else None
+        self._configuration = Configuration(folder, port or _free_port(), database)
         self._children = Children(folder, settings.child_environment(self._configuration.environment))
         self._api = Api(self._configuration.url)
         self._lock = FileLock(folder / "supervisor.lock", mode=0o600)
@@ -93,14 +97,14 @@ class Airflow:
             signal.signal(signal.SIGINT, on_interrupt)
             signal.signal(signal.SIGTERM, self._on_terminate)
 
-    def start_server(self, name: str, command: Sequence[str], port: int) -> None:
-        """Start one more program, to be stopped with the rest, and wait until it listens on `port`."""
-        self._children.start(name, command)
-        self._wait_for(name, lambda: not _is_free(port))
+    def start_mlflow(self, port: int) -> None:
+        """Start the MLflow server, to be stopped with the rest, and wait until it listens on `port`."""
+        self._children.start(MLFLOW, _program(*COMMANDS[MLFLOW]), mlflow_environment(self._settings, port))
+        self._wait_for(MLFLOW, lambda: not _is_free(port))
 
-    def check(self) -> None:
-        """Raises `NightshiftError` when one of the processes has ended by itself."""
-        self._children.check()
+    def keep_up(self) -> None:
+        """Start again whichever process has ended by itself; `NightshiftError` when that does not help."""
+        self._children.restart_ended(self._log)
 
     def run(self, dags: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Trigger one run of each DAG with its parameters and follow them, side by side, to their ends.
@@ -139,8 +143,9 @@ class Airflow:
         store = load_sources(self._settings.sources_file).store
         self._configuration.write(store.timezone, self._is_scheduling)
         self._migrate()
-        for name, arguments in _COMMANDS.items():
-            self._children.start(name, [sys.executable, "-m", "airflow", *arguments])
+        for name, arguments in COMMANDS.items():
+            if name != MLFLOW:
+                self._children.start(name, _program(*arguments))
         self._wait_for("Airflow's processes", self._is_healthy)
         self._api.log_in(USER, self._configuration.password)
         self._api.ensure_pool(WAREHOUSE_POOL, slots=1)
@@ -154,8 +159,9 @@ class Airflow:
         marker = self._configuration.folder / "database_version"
         installed = version("apache-airflow-core")
         is_current = marker.exists() and marker.read_text() == installed
-        if not (is_current and self._configuration.database.exists()):
-            self._children.run("db-migrate", [sys.executable, "-m", "airflow", "db", "migrate"])
+        # A database elsewhere may be another one than last time.
+        if self._configuration.database_uri or not (is_current and self._configuration.database.exists()):
+            self._children.run("db-migrate", _program("airflow", "db", "migrate"))
             write_atomically(marker, installed.encode())
 
     def _wait_for(self, what: str, is_there: Callable[[], bool]) -> None:
@@ -178,10 +184,7 @@ class Airflow:
         for error in self._api.import_errors():
             last_line = error["stack_trace"].strip().splitlines()[-1]
             raise NightshiftError(f"Airflow cannot read {error['filename']}: {last_line}")
-        return {file.stem for file in DAGS_FOLDER.glob("*.py")} - {
-            "__init__",
-            "support",
-        } <= self._api.dags().keys()
+        return {file.stem for file in DAGS_FOLDER.glob("*.py")} - {"__init__"} <= self._api.dags().keys()
 
 
 def serve(settings: Settings, airflow_port: int, mlflow_port: int, log: Log = print) -> None:
@@ -189,35 +192,32 @@ def serve(settings: Settings, airflow_port: int, mlflow_port: int, log: Log = pr
     for name, port in (("Airflow", airflow_port), ("MLflow", mlflow_port)):
         if not _is_free(port):
             raise UsageError(f"port {port} for {name} is in use; give another one")
-    home = Home.open(settings.home)
     with Airflow(settings, log, airflow_port, is_scheduling=True) as airflow:
-        airflow.start_server("mlflow", _mlflow_command(settings, home, mlflow_port), mlflow_port)
+        airflow.start_mlflow(mlflow_port)
         log(f"Airflow  {airflow.ui_url}  (log-in: {airflow.login_file})")
         log(f"MLflow   http://127.0.0.1:{mlflow_port}  (no log-in: everyone on this machine can open it)")
         log("Ctrl-C stops both.")
         try:
             while True:
                 time.sleep(1)
-                airflow.check()
+                airflow.keep_up()
         except KeyboardInterrupt:
             log("stopping")
 
 
-def _mlflow_command(settings: Settings, home: Home, port: int) -> list[str]:
-    options = {
-        "--backend-store-uri": settings.mlflow_tracking_uri,
-        "--default-artifact-root": str(home.mlflow / "artifacts"),
-        "--host": "127.0.0.1",
-        "--port": str(port),
-        "--workers": "1",
+def mlflow_environment(settings: Settings, port: int) -> dict[str, str]:
+    """What the server reads in place of options, which every user of the machine could see."""
+    return {
+        "MLFLOW_BACKEND_STORE_URI": settings.mlflow_tracking_uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(Home(settings.home).mlflow / "artifacts"),
+        "MLFLOW_HOST": "127.0.0.1",
+        "MLFLOW_PORT": str(port),
+        "MLFLOW_WORKERS": "1",
     }
-    return [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        *(part for option in options.items() for part in option),
-    ]
+
+
+def _program(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", *arguments]
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

@@ -19,11 +19,10 @@ import psycopg
 from psycopg import errors, sql
 
 from pipelines.delivered_sql import identifier
-from pipelines.errors import NightshiftError
 from pipelines.export_files import parquet, reading
 from pipelines.export_night import Night
 from pipelines.home import Home
-from pipelines.postgres_connection import connect
+from pipelines.postgres_connection import connect, fault_of
 from pipelines.settings import Settings
 from pipelines.sinks.applied_ledger import Applied, AppliedLedger, all_applied, names_sql
 from pipelines.sinks.copied_rows import csv_chunks
@@ -176,4 +175,4 @@ def _explained(where: str, name: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         told = error.diag.message_primary or "the connection broke; export again"
-        raise NightshiftError(f"{where}: connection {name}: {' '.join(told.split())}") from None
+        raise fault_of(error)(f"{where}: connection {name}: {' '.join(told.split())}") from None

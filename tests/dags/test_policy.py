@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from models.questions import NAMES, description
 from pipelines.feeds import FEEDS, INGESTIONS
 
 DAGS = Path(__file__).parents[2] / "dags"
 DAG_IDS = {*INGESTIONS, "nightly", "training"}
 TAGS = {"nightshift", "ingest", "night", "training"}
 HEAVY = {"pandas", "numpy", "pyarrow", "duckdb", "mlflow", "lightgbm", "great_expectations", "dbt", "statsmodels"}
-WRITERS = {("nightly", "build"), ("nightly", "export"), ("nightly", "publish"), ("training", "build")}
+HOLDERS = {("training", "build"), *(("nightly", step) for step in ("build", "score", "tables", "export", "publish"))}
 
 PARSE = """
 import json, sys
@@ -35,10 +36,16 @@ print(json.dumps({
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "timetable": type(dag.timetable).__name__,
-        "params": sorted(dag.params),
+        "params": {name: dag.params.get_param(name).schema | {"description": dag.params.get_param(name).description}
+                   for name in dag.params},
         "tasks": {task.task_id: {
+            "id": task.task_id,
             "owner": task.owner,
             "retries": task.retries,
+            "retry_policy": type(task.retry_policy).__name__,
+            "hours": task.execution_timeout and task.execution_timeout.total_seconds() / 3600,
+            "mapped_over": task.op_kwargs_expand_input.value if task.is_mapped else {},
+            "rule": task.trigger_rule.value,
             "pool": task.pool,
             "upstream": sorted(task.upstream_task_ids),
             "outlets": sorted(asset.name for asset in task.outlets or []),
@@ -63,9 +70,9 @@ def test_exactly_these_dags_and_no_import_error(parsed: dict[str, Any]) -> None:
     assert set(parsed["dags"]) == DAG_IDS
 
 
-def test_parsing_loads_nothing_heavy_and_of_ours_only_the_contracts(parsed: dict[str, Any]) -> None:
+def test_parsing_loads_nothing_heavy_and_of_ours_only_what_is_data(parsed: dict[str, Any]) -> None:
     assert HEAVY.isdisjoint(parsed["modules"])
-    assert parsed["pipelines"] == ["pipelines.currencies", "pipelines.feeds"]
+    assert parsed["pipelines"] == ["pipelines.currencies", "pipelines.errors", "pipelines.feeds"]
 
 
 @pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
@@ -78,21 +85,24 @@ def test_every_dag_keeps_the_house_rules(parsed: dict[str, Any], dag_id: str) ->
     assert TAGS.issuperset(dag["tags"])
     assert dag["timetable"] == "CronDataIntervalTimetable"
     assert dag["catchup"] is False
-    assert dag["max_active_runs"] == 1
+    # A run that waits for a late file must not keep others from loading; loads of one feed take turns by themselves.
+    assert dag["max_active_runs"] == (4 if dag_id in INGESTIONS else 1)
     assert "as_of" in dag["params"]
     for task in dag["tasks"].values():
         assert task["owner"] == "data-platform"
-        assert task["retries"] >= 2
+        assert task["retry_policy"] == "FittingRetries"
+        assert task["retries"] >= 8, "forty minutes of patience"
+        assert task["hours"] == (None if task["id"] == "wait" else 6), "whatever hangs ends; the wait has a deadline"
 
 
-def test_only_writers_of_the_warehouse_queue_for_its_one_slot(parsed: dict[str, Any]) -> None:
+def test_only_who_holds_the_home_queues_for_its_one_slot(parsed: dict[str, Any]) -> None:
     pooled = {
         (dag_id, task_id)
         for dag_id, dag in parsed["dags"].items()
         for task_id, task in dag["tasks"].items()
         if task["pool"] == "warehouse"
     }
-    assert pooled == WRITERS
+    assert pooled == HOLDERS
 
 
 def test_the_home_is_released_whatever_happens(parsed: dict[str, Any]) -> None:
@@ -104,8 +114,28 @@ def test_the_home_is_released_whatever_happens(parsed: dict[str, Any]) -> None:
 
 def test_the_night_runs_in_order(parsed: dict[str, Any]) -> None:
     tasks = parsed["dags"]["nightly"]["tasks"]
-    order = ["wait", "build", "score", "export", "publish"]
-    assert [tasks[task]["upstream"] for task in order] == [[], ["wait"], ["build"], ["score"], ["export"]]
+    order = ["wait", "build", "score", "tables", "export", "publish"]
+    after = [[], ["wait"], ["build"], ["score"], ["tables"], ["build", "export", "tables"]]
+    assert [tasks[task]["upstream"] for task in order] == after
+
+
+def test_every_feed_model_and_export_is_a_task_of_its_own(parsed: dict[str, Any]) -> None:
+    exports = {export.name for name in NAMES for export in description(name).exports}
+    night = parsed["dags"]["nightly"]["tasks"]
+    assert night["score"]["mapped_over"] == {"model": list(NAMES)}
+    assert parsed["dags"]["training"]["tasks"]["train"]["mapped_over"] == {"model": list(NAMES)}
+    assert set(night["export"]["mapped_over"]["table"]) == exports
+    mapped = {dag_id: parsed["dags"][dag_id]["tasks"]["ingest"]["mapped_over"]["feed"] for dag_id in INGESTIONS}
+    assert mapped == {d: [f.name for f in FEEDS.values() if f.ingestion == d] for d in INGESTIONS}
+
+
+def test_what_fails_stops_nothing_beside_it_and_every_run_ends_with_a_verdict(parsed: dict[str, Any]) -> None:
+    night = parsed["dags"]["nightly"]["tasks"]
+    assert {name for name, task in night.items() if task["rule"] == "all_done"} >= {"tables", "export", "publish"}
+    for dag in parsed["dags"].values():
+        verdict = dag["tasks"]["verdict"]
+        others = {name for name in dag["tasks"] if name not in ("verdict", "release", "night_at_once")}
+        assert (verdict["rule"], set(verdict["upstream"])) == ("all_done", others)
 
 
 def test_assets_show_the_lineage(parsed: dict[str, Any]) -> None:
@@ -116,8 +146,23 @@ def test_assets_show_the_lineage(parsed: dict[str, Any]) -> None:
         for asset in task["outlets"]
     }
     made_by_night = {("nightly", name) for name in ("snapshot", "predictions", "exports")}
-    assert outlets == {
-        *((feed.ingestion, f"raw_{feed.name}") for feed in FEEDS.values()),
-        *made_by_night,
-        ("training", "snapshot"),
-    }
+    loaded = {(dag_id, dag_id.replace("ingest", "loaded")) for dag_id in INGESTIONS}
+    assert outlets == {*loaded, *made_by_night, ("training", "snapshot")}
+
+
+INGESTION_PARAMS = ("as_of", "first_day", "last_day", "feeds", "night_at_once", "dry_run")
+PARAMS = {
+    **{dag_id: set(INGESTION_PARAMS) for dag_id in INGESTIONS},
+    "nightly": {"as_of", "models", "wait_hours", "dry_run"},
+    "training": {"as_of", "models"},
+}
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_every_parameter_has_a_form(parsed: dict[str, Any], dag_id: str) -> None:
+    params = parsed["dags"][dag_id]["params"]
+    assert set(params) == PARAMS[dag_id]
+    for name, schema in params.items():
+        assert schema["title"], name
+        assert schema["description"].endswith("."), name
+        assert schema["type"] in (["null", "string"], "array", "boolean", "number"), name

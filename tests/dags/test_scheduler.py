@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -123,6 +125,32 @@ def test_a_child_that_ends_by_itself_is_named_with_its_log(children: Children) -
         for _ in range(100):
             children.check()
             time.sleep(0.05)
+
+
+def test_a_child_that_ended_is_started_again_but_not_for_ever(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_MOST_RESTARTS", 1)
+    children.start("stubborn", [sys.executable, "-c", STUBBORN])
+    leader, child = pids(children, "stubborn", 2)
+    said: list[str] = []
+    children.restart_ended(said.append)
+    assert said == []
+
+    os.kill(leader, signal.SIGKILL)
+    while not said:
+        children.restart_ended(said.append)
+        time.sleep(0.02)
+    assert said == ["stubborn ended by itself with status -9 and is started again"]
+    assert not is_running(child), "what it had left would get in the way"
+    *_, again, _ = pids(children, "stubborn", 4)
+    assert is_running(again)
+
+    os.kill(again, signal.SIGKILL)
+    with pytest.raises(NightshiftError, match="stubborn ended by itself with status -9; see"):
+        while True:
+            children.restart_ended(said.append)
+            time.sleep(0.02)
 
 
 def test_a_home_has_one_supervisor(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ MAY_READ = {
     "intermediate": {"seeds", "staging", "intermediate", "marts"},
     "marts": {"staging", "intermediate", "marts"},
     "features": {"staging", "intermediate", "marts", "features"},
-    "exports": {"seeds", "marts", "features", "predictions", "decisions"},
+    "exports": {"seeds", "marts", "features", "predictions", "decisions", "ledger"},
 }
 PREFIXES = {
     "staging": ("stg_",),

@@ -61,7 +61,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     for kind, number, why in ((REFUSAL, "1", "no better"), (PROMOTION, "2", "better by 5 %"), (REFUSAL, "3", "worse")):
         decide(home, Decision(kind, "gate", _version("v2", number), why, {}))
     ledger.append(home, "builds", state)
-    export_ledger.record_made(home, D2, "1nputs", "f00d", [Night(report.path.parent)])
+    export_ledger.record_made(home, Night(report.path.parent), "1nputs", "f00d")
     return home
 
 
@@ -127,5 +127,5 @@ def test_what_a_row_holds_cannot_steer_the_terminal(home: Home) -> None:
 
 def test_the_same_export_again_is_no_event(home: Home) -> None:
     count = len(list(ledger.events(home, "exports")))
-    export_ledger.record_made(home, D2, "1nputs", "f00d", [Night(folder_of(home) / f"as_of={D2}")])
+    export_ledger.record_made(home, Night(folder_of(home) / f"as_of={D2}"), "1nputs", "f00d")
     assert len(list(ledger.events(home, "exports"))) == count == 1

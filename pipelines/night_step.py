@@ -1,0 +1,53 @@
+"""What every step of a night needs: the hold on the home, the record of the attempt, and what the feeds allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from models.questions import NAMES, description
+from pipelines import attempts, ledger
+from pipelines.home import Home
+from pipelines.settings import Settings
+from pipelines.sources import load_sources
+
+Log = Callable[[str], None]
+
+
+@contextmanager
+def step(settings: Settings, name: str, as_of: date, owner: str, log: Log) -> Iterator[tuple[Home, dict[str, Any]]]:
+    """Hold the home for one step and record the attempt; yields the home and what else is to be recorded."""
+    home = Home.open(settings.home)
+    with (
+        attempts.attempt(home, name, as_of, owner, log) as facts,
+        home.held(owner, settings.lease_minutes, settings.lock_wait_seconds),
+    ):
+        yield home, facts
+
+
+def missing_feeds(settings: Settings, as_of: date) -> list[str]:
+    """The feeds delivered daily of which the ledger does not show this business day yet, or not whole."""
+    home = Home.open(settings.home)
+    sources = load_sources(settings.sources_file)
+    daily = [name for name, source in sources.feeds.items() if not source.is_bulk]
+    parts = {name: ledger.partitions(home, name).get(as_of) for name in daily}
+    return [name for name, part in parts.items() if part is None or part.is_running]
+
+
+def able(settings: Settings, as_of: date, models: Sequence[str] | None = None, log: Log = print) -> list[str]:
+    """The models, all by default, whose feeds are loaded; the others are named in the log."""
+    return able_in(Home.open(settings.home), as_of, models, log)
+
+
+def able_in(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> list[str]:
+    """The models, all by default, whose feeds are loaded; the others are named."""
+    loaded = {part.feed for part in ledger.all_partitions(home, as_of)}
+    able = []
+    for model in models or NAMES:
+        if absent := [feed for feed in description(model).needs if feed not in loaded]:
+            log(f"{model}: off, no {', '.join(absent)}")
+        else:
+            able.append(model)
+    return able
