@@ -132,7 +132,11 @@ def _models(home: Home, keep: int, named: set[str]) -> set[Path]:
 def _logs(home: Home, days: int) -> Iterator[Path]:
     oldest = time.time() - days * _DAY_SECONDS
     found = (path for top in (home.airflow / "logs", home.root / "dbt" / "logs") for path in _files(top))
-    return (path for path in found if path.stat().st_mtime < oldest)
+    for path in found:
+        # Airflow may take its own logs meanwhile.
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
+                yield path
 
 
 def _files(top: Path) -> Iterator[Path]:
