@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from models.questions import description
-from pipelines import export_delivery, exports, ledger, scoring
+from pipelines import attempts, export_delivery, exports, ledger, scoring
 from pipelines.errors import NightshiftError, PartlyFailedError, UsageError
 from pipelines.night_step import able, able_in, missing_feeds, step
 from pipelines.settings import Settings
@@ -55,6 +55,7 @@ def build_tables(
             ) from None
         finally:
             facts["models"] = warehouse.seconds
+            log(attempts.slowest(warehouse.seconds))
         return names
 
 
