@@ -35,7 +35,7 @@ from models.questions import NAMES
     doc_md=__doc__,
 )
 def nightly() -> None:
-    wait = waiting.FeedsLanded(task_id="wait", execution_timeout=None, inlets=list(defaults.RAW.values()))
+    wait = waiting.FeedsLanded(task_id="wait", execution_timeout=None)
     build = tasks.build()
     scored = tasks.score.expand(model=list(NAMES))
     built = tasks.tables(scored)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from models.questions import description
-from pipelines import export_delivery, export_ledger, exports, ledger, scoring
+from pipelines import attempts, export_delivery, export_ledger, exports, ledger, scoring
 from pipelines.errors import NightshiftError, PartlyFailedError, UsageError
 from pipelines.export_night import Night
 from pipelines.night_step import able, able_in, missing_feeds, step
@@ -58,6 +58,7 @@ def build_tables(
             ) from None
         finally:
             facts["models"] = warehouse.seconds
+            log(attempts.slowest(warehouse.seconds))
         return names
 
 

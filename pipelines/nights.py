@@ -88,6 +88,8 @@ def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
         warehouse = Warehouse(home, settings, sources.store, as_of)
         snapshot = warehouse.build(log).snapshot
         facts["models"] = warehouse.seconds
+        if warehouse.seconds:
+            log(attempts.slowest(warehouse.seconds))
         for line in unconverted_money(warehouse):
             log(line)
         return snapshot

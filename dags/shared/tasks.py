@@ -105,8 +105,8 @@ def step(name: str, *, lock_wait_seconds: float | None = None, **options: Any) -
 
 
 def build(**options: Any) -> Any:
-    """The warehouse and its snapshot; what dbt took for each model is the task's result."""
-    return step("build", pool=WAREHOUSE_POOL, outlets=[SNAPSHOT], **options)
+    """The warehouse and its snapshot."""
+    return step("build", pool=WAREHOUSE_POOL, inlets=list(RAW.values()), outlets=[SNAPSHOT], **options)
 
 
 @task(map_index_template="{{ task.op_kwargs['model'] }}", pool=WAREHOUSE_POOL, inlets=[SNAPSHOT], outlets=[PREDICTIONS])
@@ -121,7 +121,7 @@ def score(model: str) -> str:
     return model
 
 
-@task(pool=WAREHOUSE_POOL, inlets=[PREDICTIONS], trigger_rule=TriggerRule.ALL_DONE)
+@task(pool=WAREHOUSE_POOL, trigger_rule=TriggerRule.ALL_DONE)
 def tables(scored: Iterable[str]) -> dict[str, str]:
     """Build the export tables of the models that were scored; returns, by table, nothing or why it is not right."""
     from pipelines import night_exports
@@ -136,6 +136,7 @@ def tables(scored: Iterable[str]) -> dict[str, str]:
 @task(
     map_index_template="{{ task.op_kwargs['table'] }}",
     pool=WAREHOUSE_POOL,
+    inlets=[PREDICTIONS],
     outlets=[EXPORTED],
     trigger_rule=TriggerRule.ALL_DONE,
 )

@@ -22,10 +22,27 @@ HOLDERS = {("training", "build"), *(("nightly", step) for step in ("build", "sco
 
 PARSE = """
 import json, sys
+from importlib import import_module
+from pathlib import Path
+import airflow.providers.standard.operators.trigger_dagrun
 from airflow.dag_processing.dagbag import DagBag
+from airflow.triggers.base import BaseTrigger
 
+touched = []
+TOUCHING = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "sqlite3.connect", "os.mkdir", "os.remove")
+
+def look(event, arguments):
+    if event in TOUCHING or (event == "open" and not str(arguments[0]).endswith((".py", ".pyc"))):
+        touched.append(f"{event} {arguments[0]}")
+
+sys.addaudithook(look)
+for path in Path(sys.argv[1]).glob("*.py"):
+    import_module(f"dags.{path.stem}")
+by_the_dags = list(touched)
+sys.path.insert(0, sys.argv[1])
 bag = DagBag(sys.argv[1])
 print(json.dumps({
+    "touched": by_the_dags,
     "import_errors": bag.import_errors,
     "modules": sorted({name.partition(".")[0] for name in sys.modules}),
     "pipelines": sorted(name for name in sys.modules if name.startswith("pipelines.")),
@@ -48,6 +65,7 @@ print(json.dumps({
             "rule": task.trigger_rule.value,
             "pool": task.pool,
             "upstream": sorted(task.upstream_task_ids),
+            "inlets": sorted(asset.name for asset in task.inlets or []),
             "outlets": sorted(asset.name for asset in task.outlets or []),
             "is_teardown": task.is_teardown,
         } for task in dag.tasks},
@@ -73,6 +91,10 @@ def test_exactly_these_dags_and_no_import_error(parsed: dict[str, Any]) -> None:
 def test_parsing_loads_nothing_heavy_and_of_ours_only_what_is_data(parsed: dict[str, Any]) -> None:
     assert HEAVY.isdisjoint(parsed["modules"])
     assert parsed["pipelines"] == ["pipelines.currencies", "pipelines.errors", "pipelines.feeds"]
+
+
+def test_parsing_touches_neither_disk_nor_network(parsed: dict[str, Any]) -> None:
+    assert parsed["touched"] == []
 
 
 @pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
@@ -148,6 +170,13 @@ def test_assets_show_the_lineage(parsed: dict[str, Any]) -> None:
     made_by_night = {("nightly", name) for name in ("snapshot", "predictions", "exports")}
     loaded = {(dag_id, dag_id.replace("ingest", "loaded")) for dag_id in INGESTIONS}
     assert outlets == {*loaded, *made_by_night, ("training", "snapshot")}
+    night = parsed["dags"]["nightly"]["tasks"]
+    chain = [(name, night[name]["inlets"], night[name]["outlets"]) for name in ("build", "score", "export")]
+    assert chain == [
+        ("build", sorted(f"raw_{feed}" for feed in FEEDS), ["snapshot"]),
+        ("score", ["snapshot"], ["predictions"]),
+        ("export", ["predictions"], ["exports"]),
+    ]
 
 
 INGESTION_PARAMS = ("as_of", "first_day", "last_day", "feeds", "night_at_once", "dry_run")

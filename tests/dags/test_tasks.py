@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dags.shared import defaults, tasks
@@ -91,3 +92,28 @@ def test_what_is_published_lacks_whatever_is_not_right(
 def test_without_any_export_nothing_is_published() -> None:
     with pytest.raises(AirflowSkipException, match="what is published stays"):
         body(tasks.publish)([], dict.fromkeys(ALL, ""))
+
+
+@pytest.fixture
+def triggered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What Airflow was asked to run."""
+    asked: list[Any] = []
+    monkeypatch.setattr(TriggerDagRunOperator, "execute", lambda self, context: asked.append(self.conf))
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("newest", "as_of"), [(date(2025, 3, 3), "2025-03-03"), (None, "2025-03-01")], ids=["built before", "never built"]
+)
+def test_the_newest_night_runs_again_at_once_when_asked(
+    monkeypatch: pytest.MonkeyPatch, triggered: list[Any], newest: date | None, as_of: str
+) -> None:
+    monkeypatch.setattr(nights, "newest_built_day", lambda settings: newest)
+    tasks.night_at_once().execute({"params": {"night_at_once": True}})
+    assert triggered == [{"as_of": as_of}]
+
+
+def test_else_the_next_night_takes_it_in(triggered: list[Any]) -> None:
+    with pytest.raises(AirflowSkipException, match="the next night takes in what was loaded"):
+        tasks.night_at_once().execute({"params": {"night_at_once": False}})
+    assert triggered == []

@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -258,6 +259,23 @@ def test_what_holds_secrets_is_for_its_owner_alone(server: Server) -> None:
     home = server.stack.home
     assert [p for p in (home / "airflow").rglob("*") if p.stat().st_mode & 0o077 and not p.is_symlink()] == []
     assert home.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.campaign
+def test_a_range_of_nights_is_airflows_own_backfill(server: Server) -> None:
+    """Two days, the earlier of which the warehouse has gone past; the later gives what it gave."""
+    first, home = LAST_DAY - timedelta(days=1), server.stack.home
+    before = _files(home / "exports", f"as_of={LAST_DAY}/*")
+    days = {"from_date": f"{first}T00:00:00Z", "to_date": f"{LAST_DAY}T23:00:00Z"}
+    body = {"dag_id": "nightly", **days, "max_active_runs": 1, "dag_run_conf": {}, "reprocess_behavior": "completed"}
+    server.stack.api.call("POST", "/api/v2/backfills", json=body)
+    runs = server.stack.api.call("GET", "/api/v2/dags/nightly/dagRuns?run_type=backfill")["dag_runs"]
+    assert [server.stack.wait("nightly", run["dag_run_id"]) for run in runs] == ["success"] * 2
+    assert {run["logical_date"][:10] for run in runs} == {str(first), str(LAST_DAY)}
+    manifests = [json.loads(path.read_text()) for path in home.glob(f"exports/*/v1/as_of={first}/manifest.json")]
+    assert {manifest["table"] for manifest in manifests} == {*RIGHT, BROKEN}
+    assert {manifest["completeness"] for manifest in manifests} == {"complete"}
+    assert _files(home / "exports", f"as_of={LAST_DAY}/*") == before
 
 
 @pytest.mark.campaign

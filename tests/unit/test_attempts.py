@@ -49,6 +49,13 @@ def test_an_attempt_says_what_it_took_in_ledger_log_and_table(home: Home) -> Non
     ]
 
 
+def test_the_log_names_what_dbt_took_longest_for() -> None:
+    took = {"a": 0.5, "b": 3.0, "c": 0.25, "d": 1.0, "e": 0.25, "f": 0.125}
+    assert attempts.slowest(took) == (
+        "dbt: 6 models and tests in 5.1 s; slowest: b 3.0 s, d 1.0 s, a 0.5 s, c 0.2 s, e 0.2 s"
+    )
+
+
 def test_a_home_without_attempts_has_the_same_table_empty(home: Home) -> None:
     empty = duckdb.sql(f"select * from {attempts.relation(home)}")
     with attempts.attempt(home, "build", DAY, "x", lambda _: None):
