@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from models.questions import NAMES, description
 from pipelines import (
+    assignments,
     backtest_report,
     data_docs,
     dbt_docs,
@@ -29,6 +30,7 @@ from pipelines.currency_report import unconverted_money
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
 from pipelines.ingest import LoadReport
+from pipelines.model_inputs import rows_of
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
 from pipelines.spool import delivered_days
@@ -43,6 +45,8 @@ Log = Callable[[str], None]
 CAPABILITIES = {
     "demand forecast": ("orders", "order_lines", "products"),
     "return risk": ("orders", "order_lines", "returns"),
+    "cart recovery": ("events",),
+    "who was written to about a cart": ("cart_messages",),
     "returns beside sales": ("returns", "order_lines"),
     "customer attributes": ("customers",),
     "sessions and funnels": ("events",),
@@ -84,13 +88,15 @@ def switched_off(sources: Sources) -> list[str]:
     return lines
 
 
-def _able(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> list[str]:
-    """The models, all by default, whose feeds are loaded; the others are named."""
+def _able(home: Home, as_of: date, snapshot: str, models: Sequence[str] | None, log: Log) -> list[str]:
+    """The models, all by default, whose feeds are loaded and have what they are about; the others are named."""
     loaded = {part.feed for part in ledger.all_partitions(home, as_of)}
     able = []
     for model in models or NAMES:
         if absent := [feed for feed in description(model).needs if feed not in loaded]:
             log(f"{model}: off, no {', '.join(absent)}")
+        elif empty := [table for table in description(model).needs_rows if not rows_of(home, snapshot, table)]:
+            log(f"{model}: off, no rows in {', '.join(empty)}")
         else:
             able.append(model)
     return able
@@ -116,7 +122,7 @@ def train(
     """Train on the snapshot of a day's build; needs no hold on the home, since snapshots never change."""
     home = Home.open(settings.home)
     snapshot = _snapshot(home, as_of)
-    able = _able(home, as_of, models, log)
+    able = _able(home, as_of, snapshot, models, log)
     return training_step.train(settings, as_of, snapshot, able, log) if able else []
 
 
@@ -142,7 +148,7 @@ def score(
 
             return scoring_step.score(settings, model, as_of, state.snapshot, state.inputs, check=check, log=log)
 
-        return [scored(model) for model in _able(home, as_of, models, log)]
+        return [scored(model) for model in _able(home, as_of, state.snapshot, models, log)]
 
 
 def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> list[exports.ExportReport]:
@@ -150,9 +156,9 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
     with _step(settings, "export", as_of, owner) as home:
         sources = load_sources(settings.sources_file)
         warehouse = Warehouse(home, settings, sources.store, as_of)
-        warehouse.built()
+        snapshot = warehouse.built().snapshot
         predictions = {}
-        able = _able(home, as_of, None, log)
+        able = _able(home, as_of, snapshot, None, log)
         for model in able:
             path = scoring_step.predictions_file(home, model, as_of)
             if not path.exists():
@@ -167,6 +173,9 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
             sorted({p.feed for p in ledger.all_partitions(home, as_of)}),
             predictions,
         )
+        if assignments.EXPORT in {table.name for table in tables}:
+            with warehouse.reading() as connection:
+                assignments.record(home, connection, as_of, settings.cart_recovery.salt)
         late = missing_feeds(settings, as_of)
         reports = [exports.export_table(warehouse, table, late, log) for table in tables]
         export_delivery.deliver(home, settings, [report.path.parent for report in reports], log)

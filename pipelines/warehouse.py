@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import audience, decisions, ledger, orphans, published, published_copy, raw_partitions
+from pipelines import assignments, audience, decisions, ledger, orphans, published, published_copy, raw_partitions
 from pipelines.audience import LeftOut
 from pipelines.changes import Changes, Held, changes, forget_held, held_after
 from pipelines.delivered_sql import identifier, literal
@@ -145,10 +145,12 @@ class Warehouse:
             "orphan_days": self.settings.orphan_days,
             "horizon_days": self.settings.horizon_days,
             "ordering": self.settings.ordering.variable(),
+            "cart_recovery": self.settings.cart_recovery.variable(),
             "changes": found.variable() if found else {},
             "raw": {feed: raw_partitions.relation(self.home, feed, feed in present) for feed in FEEDS},
             "predictions": {model: f"read_parquet({literal(str(path))})" for model, path in predictions.items()},
             "decisions": decisions.relation(self.home),
+            "assignments": assignments.relation(self.home),
         }
         self._run_dbt(command, variables, self.home.root / "dbt" / "target")
 
@@ -159,6 +161,7 @@ class Warehouse:
             "raw": {feed: f"raw.{feed}" for feed in FEEDS},
             "predictions": {model: f"predictions.{model}" for model in models},
             "decisions": "decisions.model_decisions",
+            "assignments": "decisions.cart_assignments",
         }
         target = self.home.root / "dbt" / "docs"
         self._run_dbt(["docs", "generate", "--static"], variables, target)
@@ -218,6 +221,7 @@ class Warehouse:
                     self.settings.horizon_days,
                     self.settings.orphan_days,
                     self.settings.ordering.variable(),
+                    self.settings.cart_recovery.variable(),
                 ],
             }
         )[:_HASH_LENGTH]
