@@ -17,6 +17,7 @@ from pipelines import (
     export_delivery,
     exports,
     ledger,
+    measurement,
     model_card,
     published,
     quality,
@@ -180,6 +181,17 @@ def export(settings: Settings, as_of: date, owner: str, log: Log = print) -> lis
         reports = [exports.export_table(warehouse, table, late, log) for table in tables]
         export_delivery.deliver(home, settings, [report.path.parent for report in reports], log)
         return reports
+
+
+def measure(
+    settings: Settings, as_of: date, owner: str, log: Log = print, drawn_by: str | None = None
+) -> tuple[str, ...]:
+    """Compare the carts drawn for a message with those held out, of those whose horizon has passed by a day."""
+    with _step(settings, "measure", as_of, owner) as home:
+        warehouse = Warehouse(home, settings, load_sources(settings.sources_file).store, as_of)
+        warehouse.built()
+        last = as_of - timedelta(days=settings.cart_horizon_days)
+        return measurement.measure(warehouse, settings, assignments.relation(home), last, drawn_by).lines
 
 
 def publish(settings: Settings, as_of: date, owner: str, log: Log = print) -> None:

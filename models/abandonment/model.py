@@ -18,12 +18,12 @@ from models.abandonment.learning import STAGES, Grown, stage_of
 from models.abandonment.reasons import reasons, rule_reason
 from models.abandonment.regression import Regression
 from models.abandonment.rule import Rule
+from models.abandonment.uplift import ASSUMED, Effect
 from models.calibration import Calibration
 from models.trees import Trees
 
 LIGHTGBM, LOGISTIC, RECENCY_RULE = "lightgbm", "logistic_regression", "recency_rule"
-DESCRIPTION_FILE, TREES_FILE = "model.json", "booster_{stage}.txt"
-ASSUMED = "assumed"
+DESCRIPTION_FILE, TREES_FILE, EFFECT_FILE = "model.json", "booster_{stage}.txt", "effect_{number}.txt"
 # Rows explained at a time, which bounds the memory that contributions take.
 _AT_ONCE = 100_000
 
@@ -35,6 +35,7 @@ class CartModel:
     method: str
     rule: Rule
     stages: Mapping[str, Grown] = field(default_factory=dict)
+    effect: Effect | None = None
 
     def probability(self, inputs: Inputs) -> Floats:
         """That the cart is bought within the horizon after the decision, if nobody is written to."""
@@ -48,12 +49,19 @@ class CartModel:
         return self.told(Inputs.of_frame(features))
 
     def told(self, inputs: Inputs) -> pd.DataFrame:
+        chance = self.probability(inputs)
         columns: dict[str, object] = {
-            "purchase_probability": self.probability(inputs),
-            "message_effect": np.full(inputs.size, np.nan),
-            "effect_method": ASSUMED,
+            "purchase_probability": chance,
+            "message_effect": self.message_effect(inputs, chance),
+            "effect_method": self.effect.method if self.effect else ASSUMED,
         }
         return pd.DataFrame(columns | self._reasons(inputs), index=range(inputs.size))
+
+    def message_effect(self, inputs: Inputs, chance: Floats) -> Floats:
+        """What a message adds to the chance of carts left behind; NaN where no experiment tells."""
+        if not self.effect:
+            return np.full(inputs.size, np.nan)
+        return self.effect(matrix(inputs, self.stages["left"].categories), chance)
 
     def _by_stage(self, inputs: Inputs) -> Iterator[tuple[Integers, NDArray[np.float32], Grown]]:
         """Of each stage its rows, their matrix and who speaks of them."""
@@ -76,13 +84,16 @@ class CartModel:
     def version(self) -> str:
         """First 12 hex digits of the SHA-256 of all that predicts."""
         grown = "".join(stage.trees.grown for stage in self.stages.values() if stage.trees)
+        grown += "".join(trees.grown for trees in (self.effect.trees if self.effect else ()))
         return hashlib.sha256(self._description() + grown.encode()).hexdigest()[:12]
 
     def files(self) -> dict[str, bytes]:
         """The model as files; `from_files` reads them back."""
         texts = {name: grown.trees.text for name, grown in self.stages.items() if grown.trees}
         trees = {TREES_FILE.format(stage=name): text.encode() for name, text in texts.items()}
-        return {DESCRIPTION_FILE: self._description(), **trees}
+        effects = self.effect.trees if self.effect else ()
+        effect = {EFFECT_FILE.format(number=n): each.text.encode() for n, each in enumerate(effects)}
+        return {DESCRIPTION_FILE: self._description(), **trees, **effect}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> CartModel:
@@ -98,13 +109,15 @@ class CartModel:
             for name in STAGES
             if name in found["stages"]
         }
-        return cls(found["method"], Rule(tuple(map(tuple, found["rule"]["rates"]))), stages)
+        effect = found["effect"] and _effect(found["effect"], stages["left"].categories, files)
+        return cls(found["method"], Rule(tuple(map(tuple, found["rule"]["rates"]))), stages, effect)
 
     def _description(self) -> bytes:
         content = {
             "method": self.method,
             "features": FEATURES,
             "rule": asdict(self.rule),
+            "effect": _numbers_of(self.effect) if self.effect else None,
             "stages": {
                 name: {
                     "categories": dict(grown.categories),
@@ -135,3 +148,14 @@ def _grown(stored: Mapping[str, Any], trees: bytes | None) -> Grown:
         stored["share"],
         Calibration(kept["kind"], tuple(kept["at"]), tuple(kept["to"])),
     )
+
+
+def _numbers_of(effect: Effect) -> dict[str, object]:
+    numbers = {name: getattr(effect, name) for name in ("method", "lift", "slope", "propensity")}
+    return {**numbers, "trees": len(effect.trees)}
+
+
+def _effect(stored: Mapping[str, Any], categories: Mapping[str, tuple[str, ...]], files: Mapping[str, bytes]) -> Effect:
+    numbers = dict(stored)
+    texts = [files[EFFECT_FILE.format(number=n)].decode() for n in range(numbers.pop("trees"))]
+    return Effect(**numbers, trees=tuple(Trees(text, categories) for text in texts))

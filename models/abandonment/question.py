@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -17,6 +17,7 @@ from models.abandonment.features import Inputs, raw_frame
 from models.abandonment.learning import PARAMETERS, PATIENCE, ROUNDS, STAGES, grow, mature, split
 from models.abandonment.model import LIGHTGBM, LOGISTIC, RECENCY_RULE, CartModel
 from models.abandonment.rule import fit_rule
+from models.abandonment.uplift import experiment_of, learn_effect
 from models.calibration import log_loss
 from models.description import Model, Recipe
 from models.splits import ClosedWindow
@@ -67,7 +68,13 @@ class Question:
         parts = split(known, day, self.horizon_days)
         parameters = None if recipe.method == LOGISTIC else recipe.parameters
         stages = {name: grow(known, parts, name, self.horizon_days, recipe.seed, parameters) for name in STAGES}
-        return CartModel(recipe.method, rule, stages)
+        return self._with_effect(CartModel(recipe.method, rule, stages), known, day, recipe.seed)
+
+    def _with_effect(self, model: CartModel, known: Carts, day: int, seed: int) -> CartModel:
+        """The same model with what an experiment tells of messages, where one was large enough."""
+        categories = model.stages["left"].categories
+        tried = experiment_of(known, day, self.horizon_days, categories, model.probability)
+        return replace(model, effect=learn_effect(tried, categories, seed))
 
     def finish(self, recipe: Recipe, learned: CartModel, before: object, cases: object) -> CartModel:
         return learned
