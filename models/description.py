@@ -80,8 +80,8 @@ class Description:
     label of a decision is known. `challenger` is the method that is learned; `baselines` need no learning. The first
     of `metrics` decides. `slices` and `claims` are columns of the judged cases: a claim is a stated probability.
     `key` and `outputs` are the columns of its predictions; `further` names what a night makes of them besides. Without
-    the feeds it `needs` it is switched off by name. Decisions of a window are taken at its origin, or, where
-    `is_decided_daily`, on each of its days.
+    the feeds it `needs`, or rows in the feature tables of `needs_rows`, it is switched off by name. Decisions of a
+    window are taken at its origin, or, where `is_decided_daily`, on each of its days.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Description:
     fewest_days: int
     further: tuple[str, ...] = ()
     needs: tuple[str, ...] = ("orders", "order_lines")
+    needs_rows: tuple[str, ...] = ()
     is_decided_daily: bool = False
     gate: Gate = field(default_factory=Gate)
     predicts_with: tuple[str, ...] = ("numpy", "pandas")

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from models.description import Description, Question
 
-NAMES = ("demand", "returns")
+NAMES = ("demand", "returns", "abandonment")
 
 
 def description(name: str) -> Description:

@@ -10,6 +10,7 @@ import click
 from models.questions import NAMES
 from pipelines import nights, status
 from pipelines.cli_exports import explain, export, replay
+from pipelines.cli_measure import measure
 from pipelines.cli_models import backtest, promote, reproduce
 from pipelines.cli_options import Day, as_of_option, home_options, log
 from pipelines.cli_personal import erase, rotate_key
@@ -224,6 +225,7 @@ cli.add_command(explain)
 cli.add_command(prune)
 cli.add_command(backtest)
 cli.add_command(promote)
+cli.add_command(measure)
 cli.add_command(reproduce)
 cli.add_command(sources)
 cli.add_command(sql)

@@ -26,6 +26,7 @@ ORDER_STATUSES = ("placed", "paid", "fulfilled", "cancelled")
 # A row of which this column is true says no more than that its key is gone; see `Feed.has_tombstones`.
 TOMBSTONE = "is_deleted"
 RETURN_STATUSES = ("requested", "received", "refunded", "rejected")
+EXPERIMENT_GROUPS = ("treatment", "holdout")
 EVENT_TYPES = (
     "page_view",
     "search",
@@ -289,6 +290,22 @@ _FEEDS = (
             _DELETED,
         ),
         instants=("occurred_at",),
+    ),
+    Feed(
+        "cart_messages",
+        "ingest_clickstream",
+        ("cart_id",),
+        (
+            _text("cart_id"),
+            _text("visitor_id"),
+            _optional("customer_id"),
+            Column("assigned_at", INSTANT),
+            _optional("experiment_group", values=EXPERIMENT_GROUPS, is_category=True),
+            _optional("propensity", NUMBER, minimum=0, maximum=1),
+            _optional("sent_at", INSTANT),
+            _DELETED,
+        ),
+        instants=("assigned_at",),
     ),
 )
 

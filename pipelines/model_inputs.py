@@ -61,6 +61,14 @@ def model_inputs(settings: Settings, name: str, as_of: date, snapshot: str, matu
     return Inputs(description, question, history, as_of, snapshot, matures)
 
 
+def rows_of(home: Home, snapshot: str, table: str) -> int:
+    """How many rows a feature table of a snapshot has."""
+    import pyarrow.parquet as pq
+
+    path = home.snapshots / snapshot / f"{table}.parquet"
+    return int(pq.read_metadata(path).num_rows) if path.exists() else 0
+
+
 def _read(folder: Any, table: str) -> Any:
     import pandas as pd
 

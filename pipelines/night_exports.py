@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from models.questions import description
-from pipelines import attempts, export_delivery, export_ledger, exports, ledger, scoring
+from pipelines import assignments, attempts, export_delivery, export_ledger, exports, ledger, scoring
 from pipelines.errors import NightshiftError, PartlyFailedError, UsageError
 from pipelines.export_night import Night
 from pipelines.night_step import able, able_in, missing_feeds, step
@@ -70,6 +70,9 @@ def deliver(settings: Settings, as_of: date, owner: str, table: str, log: Log = 
     with step(settings, f"export {table}", as_of, owner, log) as (home, facts):
         warehouse = Warehouse(home, settings, load_sources(settings.sources_file).store, as_of)
         state = warehouse.built()
+        if table == assignments.EXPORT:
+            with warehouse.reading() as connection:
+                assignments.record(home, connection, as_of, settings.cart_recovery.salt)
         report = exports.export_table(warehouse, exports.EXPORTS[table], missing_feeds(settings, as_of), log)
         facts["rows_loaded"] = report.rows
         night = Night(report.path.parent)

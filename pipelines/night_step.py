@@ -9,7 +9,9 @@ from typing import Any
 
 from models.questions import NAMES, description
 from pipelines import attempts, ledger
+from pipelines.errors import NightshiftError
 from pipelines.home import Home
+from pipelines.model_inputs import rows_of
 from pipelines.settings import Settings
 from pipelines.sources import load_sources
 
@@ -42,12 +44,30 @@ def able(settings: Settings, as_of: date, models: Sequence[str] | None = None, l
 
 
 def able_in(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> list[str]:
-    """The models, all by default, whose feeds are loaded; the others are named."""
-    loaded = {part.feed for part in ledger.all_partitions(home, as_of)}
+    """The models, all by default, whose feeds are loaded; the others are named.
+
+    Where the day is built, they have rows of what they are about, too.
+    """
+    loaded, snapshot = {part.feed for part in ledger.all_partitions(home, as_of)}, _newest_snapshot(home, as_of)
     able = []
     for model in models or NAMES:
+        tables = description(model).needs_rows if snapshot else ()
         if absent := [feed for feed in description(model).needs if feed not in loaded]:
             log(f"{model}: off, no {', '.join(absent)}")
+        elif empty := [table for table in tables if not rows_of(home, str(snapshot), table)]:
+            log(f"{model}: off, no rows in {', '.join(empty)}")
         else:
             able.append(model)
     return able
+
+
+def snapshot_of(home: Home, as_of: date) -> str:
+    """The snapshot of a day's newest build; raises `NightshiftError` with the command to run when there is none."""
+    if (found := _newest_snapshot(home, as_of)) is None:
+        raise NightshiftError(f"no snapshot as of {as_of}; run: nightshift build --as-of {as_of}")
+    return found
+
+
+def _newest_snapshot(home: Home, as_of: date) -> str | None:
+    built = [str(event["snapshot"]) for event in ledger.events(home, "builds") if event["as_of"] == str(as_of)]
+    return built[-1] if built and (home.snapshots / built[-1]).is_dir() else None

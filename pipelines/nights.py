@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.questions import NAMES
 from pipelines import (
+    assignments,
     attempts,
     backtest_report,
     data_docs,
@@ -15,6 +16,7 @@ from pipelines import (
     export_delivery,
     free_space,
     ledger,
+    measurement,
     model_card,
     night_exports,
     published,
@@ -30,7 +32,7 @@ from pipelines.errors import NightshiftError
 from pipelines.export_delivery import DeliveredInPartError
 from pipelines.home import Home
 from pipelines.ingest import LoadReport
-from pipelines.night_step import able, able_in, missing_feeds, step
+from pipelines.night_step import able, able_in, missing_feeds, snapshot_of, step
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
 from pipelines.spool import delivered_days
@@ -45,6 +47,8 @@ Log = Callable[[str], None]
 CAPABILITIES = {
     "demand forecast": ("orders", "order_lines", "products"),
     "return risk": ("orders", "order_lines", "returns"),
+    "cart recovery": ("events",),
+    "who was written to about a cart": ("cart_messages",),
     "returns beside sales": ("returns", "order_lines"),
     "customer attributes": ("customers",),
     "sessions and funnels": ("events",),
@@ -100,7 +104,7 @@ def train(
 ) -> list[training_step.TrainReport]:
     """Train on the snapshot of a day's build; needs no hold on the home, since snapshots never change."""
     home = Home.open(settings.home)
-    snapshot = _snapshot(home, as_of)
+    snapshot = snapshot_of(home, as_of)
     reports = []
     for model in able_in(home, as_of, models, log):
         with attempts.attempt(home, f"train {model}", as_of, owner, log):
@@ -123,7 +127,7 @@ def load(
 def backtest(settings: Settings, model: str, as_of: date, origins: int | None, log: Log = print) -> BacktestReport:
     """Judge a model at rolling origins on the snapshot of a day's build; needs no hold on the home."""
     home = Home.open(settings.home)
-    return backtest_report.report(settings, model, as_of, _snapshot(home, as_of), origins, log)
+    return backtest_report.report(settings, model, as_of, snapshot_of(home, as_of), origins, log)
 
 
 def score(
@@ -145,6 +149,17 @@ def _scored(settings: Settings, as_of: date, owner: str, log: Log, model: str) -
         report = scoring_step.score(settings, model, as_of, state.snapshot, state.inputs, check=check, log=log)
         facts["rows_in"] = report.rows
         return report
+
+
+def measure(
+    settings: Settings, as_of: date, owner: str, log: Log = print, drawn_by: str | None = None
+) -> tuple[str, ...]:
+    """Compare the carts drawn for a message with those held out, of those whose horizon has passed by a day."""
+    with step(settings, "measure", as_of, owner, log) as (home, _):
+        warehouse = Warehouse(home, settings, load_sources(settings.sources_file).store, as_of)
+        warehouse.built()
+        last = as_of - timedelta(days=settings.cart_horizon_days)
+        return measurement.measure(warehouse, settings, assignments.relation(home), last, drawn_by).lines
 
 
 def publish(
@@ -270,10 +285,3 @@ def newest_built_day(settings: Settings) -> date | None:
     """The newest business day that the warehouse was built for."""
     days = [event["as_of"] for event in ledger.events(Home.open(settings.home), "builds")]
     return date.fromisoformat(max(days)) if days else None
-
-
-def _snapshot(home: Home, as_of: date) -> str:
-    built = [event["snapshot"] for event in ledger.events(home, "builds") if event["as_of"] == str(as_of)]
-    if not built or not (home.snapshots / built[-1]).is_dir():
-        raise NightshiftError(f"no snapshot as of {as_of}; run: nightshift build --as-of {as_of}")
-    return str(built[-1])

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.errors import UsageError
 from pipelines.ordering import Ordering
+from pipelines.recovery import CartRecovery
 
 PREFIX = "NIGHTSHIFT_"
 CONNECTION = f"{PREFIX}CONNECTION_"
@@ -42,6 +43,9 @@ class Settings(BaseSettings):
     ] = None
     horizon_days: Annotated[int, Field(ge=1, le=90, description="days ahead that demand is forecast")] = 28
     return_window_days: Annotated[int, Field(ge=1, description="days after an order in which a return counts")] = 45
+    cart_horizon_days: Annotated[
+        int, Field(ge=1, le=60, description="days after a decision on a cart in which buying it counts")
+    ] = 7
     orphan_days: Annotated[
         int, Field(ge=0, description="days that a row may wait for what it refers to, as a line for its order")
     ] = 3
@@ -106,6 +110,9 @@ class Settings(BaseSettings):
     memory_limit: Annotated[str, Field(description="DuckDB's memory limit")] = "2500MB"
     seed: Annotated[int, Field(description="seed of training")] = 7
     ordering: Annotated[Ordering, Field(description="what orders weigh, as JSON; pipelines/ordering.py")] = Ordering()
+    cart_recovery: Annotated[
+        CartRecovery, Field(description="how abandoned carts are gone after, as JSON; pipelines/recovery.py")
+    ] = CartRecovery()
 
     @field_validator("home", "sources", "landing")
     @classmethod

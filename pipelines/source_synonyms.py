@@ -16,6 +16,7 @@ FILE_WORDS: Mapping[str, tuple[str, ...]] = {
     "promotions": ("promotions", "discounts", "campaigns", "promos"),
     "calendar": ("calendar", "holidays", "openinghours"),
     "events": ("events", "clickstream", "clicks", "tracking", "hits"),
+    "cart_messages": ("cartmessages", "cartmails", "cartemails", "abandonedcarts", "messages", "mailings"),
 }
 
 # Hold in every feed that has the column.
@@ -29,6 +30,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "event_id": ("hitid", "eventuuid"),
     "visitor_id": ("clientid", "cookieid", "anonymousid", "userpseudoid", "deviceid"),
     "session_id": ("visitid", "sessionuuid"),
+    "cart_id": ("cartkey", "cart", "basketid", "checkoutid"),
     "location_id": ("location", "warehouse", "warehouseid", "storeid", "site"),
     "sku": (
         "stockcode",
@@ -95,6 +97,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "promised_at": ("promiseddate", "estimateddelivery", "deliveryestimate", "expecteddelivery"),
     "delivered_at": ("deliverydate", "deliveredon"),
     "occurred_at": ("timestamp", "eventtime", "eventtimestamp", "createdat", "time", "ts"),
+    "assigned_at": ("assignedon", "createdat", "chosenat"),
+    "experiment_group": ("group", "variant", "arm"),
+    "sent_at": ("senton", "deliveredat", "sendtime"),
     "launched_on": ("launchdate", "createdat", "publishedat", "availablefrom"),
 }
 

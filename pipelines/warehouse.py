@@ -16,6 +16,7 @@ import duckdb
 
 from models.questions import NAMES, description
 from pipelines import (
+    assignments,
     attempts,
     audience,
     decisions,
@@ -159,10 +160,12 @@ class Warehouse:
             "orphan_days": self.settings.orphan_days,
             "horizon_days": self.settings.horizon_days,
             "ordering": self.settings.ordering.variable(),
+            "cart_recovery": self.settings.cart_recovery.variable(),
             "raw": {feed: raw_partitions.relation(self.home, feed, feed in present) for feed in FEEDS},
             "predictions": self._linked(predictions),
             "decisions": decisions.relation(self.home),
             "attempts": attempts.relation(self.home),
+            "assignments": assignments.relation(self.home),
         }
         told = {
             "NIGHTSHIFT_AS_OF": str(self.as_of),
@@ -188,6 +191,7 @@ class Warehouse:
             "predictions": {model: f"predictions.{model}" for model in models},
             "decisions": "decisions.model_decisions",
             "attempts": "ledger.attempts",
+            "assignments": "decisions.cart_assignments",
         }
         target = self.home.root / "dbt" / "docs"
         self._run_dbt(["docs", "generate", "--static"], variables, target, {})
@@ -262,6 +266,7 @@ class Warehouse:
                     self.settings.horizon_days,
                     self.settings.orphan_days,
                     self.settings.ordering.variable(),
+                    self.settings.cart_recovery.variable(),
                 ],
             }
         )[:_HASH_LENGTH]

@@ -149,8 +149,8 @@
 
 {#- The columns of a click that carts are made of; a quantity that is not told is one unit. -#}
 {% macro cart_click(units) -%}
-    event_id, visitor_id, customer_id, event_type, sku, coalesce({{ units }}, 1)::decimal(18, 3) as units, unit_price, order_id,
-    occurred_at, occurred_on
+    event_id, visitor_id, session_id, customer_id, event_type, sku, coalesce({{ units }}, 1)::decimal(18, 3) as units,
+    unit_price, order_id, device, traffic_source, occurred_at, occurred_on, known_on
 {%- endmacro %}
 
 {#- The clicks of other days of the touched visitors; they are as they were. -#}

@@ -2,7 +2,7 @@
 {% macro latest_state_keys() -%}
     {{ return({
         'orders': 'order_id', 'order_lines': 'order_line_id', 'returns': 'return_id', 'customers': 'customer_id',
-        'shipments': 'shipment_id'
+        'shipments': 'shipment_id', 'cart_messages': 'cart_id'
     }) }}
 {%- endmacro %}
 

@@ -56,3 +56,18 @@
 {% macro hour_of(instant) -%}
     hour(timezone('{{ var("timezone") }}', timezone('UTC', {{ instant }})))::integer
 {%- endmacro %}
+
+{#- The second value of a group in order, ties by another column; null where there is one alone. -#}
+{% macro second_of(value, tie) -%}
+    (array_agg({{ value }} order by {{ value }}, {{ tie }}))[2]
+{%- endmacro %}
+
+{#- The last row of `history` before the row at hand: the beginning of a join, whose conditions say which is before. -#}
+{% macro join_the_last_before() -%}
+    asof left join
+{%- endmacro %}
+
+{#- A number from 0 to 1 that belongs to an id, and with another salt another one. -#}
+{% macro drawn_by(id, salt) -%}
+    (('0x' || substr(md5('{{ salt }}|' || {{ id }}), 1, 13))::ubigint / 4503599627370496)
+{%- endmacro %}

@@ -15,6 +15,7 @@ create schema if not exists touched;
 {{ note('visitors', 'visitor_id varchar', touched_visitors()) }}
 {{ note('order_devices', 'order_id varchar', touched_order_devices()) }}
 {{ note('parcel_orders', 'order_id varchar', touched_parcel_orders()) }}
+create or replace table touched.order_history_before as {{ touched_order_history('staging.stg_orders') }};
 create or replace table touched.history_before as {{ touched_history('marts.fct_order_lines', 'staging.stg_returns') }};
 {%- if not changes()['is_resumed'] %}
 create or replace table touched.calendar_before as select calendar_on, location_id, is_open from staging.stg_calendar;

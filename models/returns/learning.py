@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +23,7 @@ from models.returns.lines import CATEGORIES, Lines
 from models.returns.rates import Rates, fit_rates
 from models.returns.regression import Regression, fit_regression
 from models.returns.rows import Rows, at_drawn_age, at_order, joined
+from models.trees import Trees
 
 Floats = NDArray[np.float64]
 PARAMETERS: dict[str, Any] = {
@@ -48,7 +48,6 @@ PARAMETERS: dict[str, Any] = {
 ROUNDS, PATIENCE = 500, 30
 FEWEST_RETURNED = 200
 _SHARES = (0.75, 0.5, 0.25)
-_END_OF_TREES = "end of trees"
 
 
 @dataclass(frozen=True)
@@ -72,31 +71,6 @@ def split(lines: Lines, as_of: int, window_days: int) -> Split:
         if returned < FEWEST_RETURNED:
             raise TooLittleDataError(f"{returned} returned lines to learn from, {FEWEST_RETURNED} are needed")
     return parts
-
-
-@dataclass(frozen=True)
-class Trees:
-    """A fitted model: LightGBM's text, and the values its category codes stand for."""
-
-    text: str
-    categories: Mapping[str, tuple[str, ...]]
-
-    @cached_property
-    def booster(self) -> lgb.Booster:
-        return lgb.Booster(model_str=self.text)
-
-    @property
-    def grown(self) -> str:
-        """The part of the text that predicts, without the parameters that follow it."""
-        return self.text.partition(_END_OF_TREES)[0]
-
-    def log_odds(self, made: NDArray[np.float32]) -> Floats:
-        return np.asarray(self.booster.predict(made, raw_score=True, num_threads=1), np.float64)
-
-    def contributions(self, made: NDArray[np.float32]) -> Floats:
-        """What each feature adds to the log-odds of each row (Lundberg et al. 2020, From local explanations to global
-        understanding with explainable AI for trees), shape (rows, features)."""
-        return np.asarray(self.booster.predict(made, pred_contrib=True, num_threads=1), np.float64)[:, :-1]
 
 
 def rates_of(lines: Lines, which: NDArray[np.bool_], window_days: int) -> Rates:

@@ -14,10 +14,10 @@ from scipy.special import expit
 
 from models.calibration import IDENTITY, Calibration
 from models.returns.features import FEATURES, Inputs, base_rate, matrix
-from models.returns.learning import Trees
 from models.returns.rates import Rates
 from models.returns.reasons import base_reason, reasons
 from models.returns.regression import Regression
+from models.trees import Trees
 
 Floats = NDArray[np.float64]
 LIGHTGBM, LOGISTIC, SKU_RATE = "lightgbm", "logistic_regression", "sku_rate"

@@ -75,14 +75,6 @@ def write(target: Path, feed: str, drop: Drop, format: str) -> None:
     _put(target, content[: max(1, int(len(content) * drop.left))])
 
 
-def write_log(folder: Path, ds: str, table: pa.Table, format: str) -> None:
-    """Write a delivery that is no contracted feed: text columns without anything to quote."""
-    if format == PARQUET:
-        _put(folder / f"{ds}.parquet", _parquet(table))
-    else:
-        _put(folder / f"{ds}.csv.gz", _gzipped("\n".join(_csv_lines(table)) + "\n"))
-
-
 def _put(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(target.name + ".part")

@@ -1,6 +1,6 @@
 """The log of the store's e-mail tool: who was written to about last night's abandoned carts, and who was held out.
 
-It is delivered beside the contracted feeds, one file a day with the carts left the day before.
+It is delivered the next morning, one file a day with the carts left the day before.
 """
 
 from __future__ import annotations
@@ -13,16 +13,7 @@ from pipelines.simulate.carts import GROUPS, Left
 from pipelines.simulate.events import visitor_ids
 from pipelines.simulate.world import Day, World
 
-FOLDER = "cart_messages"
-COLUMNS = (
-    "cart_id",
-    "visitor_id",
-    "customer_id",
-    "assigned_at",
-    "experiment_group",
-    "propensity",
-    "sent_at",
-)
+FEED = "cart_messages"
 ASSIGNED_AT, SENT_AT = 2 / 24, 9 / 24  # as shares of the next day
 
 
@@ -34,17 +25,15 @@ def rows(world: World, day: Day, left: Left, session: pa.Array) -> pa.Table:
     assigned, sent = (
         text.instants(world.clock.within(next_day, np.full(size, share))) for share in (ASSIGNED_AT, SENT_AT)
     )
-    columns = (
-        text.picked(session, chosen),
-        visitor_ids(who.visitor),
-        world.customers.customer_id(who.customer),
-        assigned,
-        text.chosen(GROUPS, group),
-        text.constant(str(world.parameters.carts.treatment_share), size),
-        text.only(sent, group == 1),
+    return text.rows(
+        FEED,
+        {
+            "cart_id": text.picked(session, chosen),
+            "visitor_id": visitor_ids(who.visitor),
+            "customer_id": world.customers.customer_id(who.customer),
+            "assigned_at": assigned,
+            "experiment_group": text.chosen(GROUPS, group),
+            "propensity": text.constant(str(world.parameters.carts.treatment_share), size),
+            "sent_at": text.only(sent, group == 1),
+        },
     )
-    return pa.table(dict(zip(COLUMNS, columns, strict=True)))
-
-
-def nothing() -> pa.Table:
-    return pa.table({name: pa.array([], pa.string()) for name in COLUMNS})

@@ -86,7 +86,6 @@ class Store:
         self._next_order = FIRST_ORDER_NUMBER
         self._truth = {name: TruthTable(truth / f"{name}.parquet") for name in TRUTH_TABLES}
         self._truth["sku"].add(world.catalog.truth(world.clock))
-        self._messages = messages.nothing()
         self._writer = ThreadPoolExecutor(max_workers=1)
         self._being_written: list[Future[None]] = []
         self.rows: Counter[str] = Counter(dict.fromkeys(arguments.delivered, 0))
@@ -117,7 +116,7 @@ class Store:
         known = demand.circumstances(world, number, on) * self._promotions.dip(number)
         wishes = demand.wishes_mean(world, known, discount / 100, self._shocks.factor)
         day = Day(number, on, wishes, discount, world.catalog.price_pence)
-        who, placed, asked = self._trade(day, known)
+        who, placed = self._trade(day, known)
         before = 0 if number == 0 else world.customers.size
         for feed, rows in (
             ("customers", world.customers.advance(number)),
@@ -132,9 +131,8 @@ class Store:
         self._truth["identity"].add(self._identity.new(who, placed, signed_up))
         self._return_belief.learn(number, world.customers.size)
         self._deliver(day)
-        self._messages = asked
 
-    def _trade(self, day: Day, known: Floats) -> tuple[Visits, Sales, pa.Table]:
+    def _trade(self, day: Day, known: Floats) -> tuple[Visits, Sales]:
         world, number = self._world, day.number
         returning = self._carts.expected(number - 1, 1)
         done = trade(world, day, self._carts, self._conversion, self._next_order)
@@ -153,7 +151,8 @@ class Store:
         members = placed.customer[~placed.is_guest]
         np.add.at(world.customers.traits.orders, members, 1)
         left_sessions = session[done.comers.visits.size :][: done.left.visits.size]
-        return clicked.visits, placed, messages.rows(world, day, done.left, left_sessions)
+        world.outbox.add(messages.FEED, messages.rows(world, day, done.left, left_sessions), number + 1)
+        return clicked.visits, placed
 
     def _fulfil(self, placed: Sales) -> None:
         world = self._world
@@ -184,8 +183,6 @@ class Store:
             self._truth["injected"].add(drop.injected)
             self._write(drops.write, drops.path(self._landing, feed, ds, own.format), feed, drop, own.format)
             self.rows[feed] += drop.rows
-        if "events" in own.feeds:
-            self._write(drops.write_log, self._landing / messages.FOLDER, ds, self._messages, own.format)
 
     def _write(self, work: Callable[..., None], *arguments: object) -> None:
         self._being_written.append(self._writer.submit(work, *arguments))

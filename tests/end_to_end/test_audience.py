@@ -68,6 +68,7 @@ def test_no_id_of_a_customer_or_visitor_is_left(
     assert nightshift(home, "publish").returncode == 0
     assert _named(newest, ids) == {}
     people = {"dim_customer", "mart_customer_rfm", "mart_returns_customers", "fct_sessions", "fct_carts", "fct_events"}
+    people |= {"feat_cart", "feat_cart_purchase", "feat_cart_message"}
     assert _tables(newest) == before - people
     with duckdb.connect(str(newest), read_only=True) as connection:
         assert published.facts(connection)["customers"] == "left out"

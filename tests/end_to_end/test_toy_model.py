@@ -26,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, project / name, ignore=unwanted)
     shutil.copytree(ROOT / "tests" / "toy_model", project, dirs_exist_ok=True)
     names = project / "models" / "questions.py"
-    names.write_text(names.read_text().replace('NAMES = ("demand", "returns")', 'NAMES = ("demand", "returns", "toy")'))
+    names.write_text(names.read_text().replace('"returns", "abandonment")', '"returns", "abandonment", "toy")'))
     git = ["git", "-c", "user.name=toy", "-c", "user.email=toy@example.com", "-c", "core.hooksPath=/dev/null"]
     for step in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "The toy model"]):
         subprocess.run([*git, *step], cwd=project, check=True)

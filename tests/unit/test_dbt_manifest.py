@@ -113,7 +113,7 @@ def test_every_feed_has_one_staging_model_and_is_read_by_nothing_else_but_the_bo
         name: [m["name"] for m in _models(manifest) if uid in m["depends_on"]["nodes"] and m["name"] not in books]
         for uid, name in raw.items()
     }
-    assert len(raw) == 10
+    assert len(raw) == 11
     assert readers == {name: [f"stg_{name}"] for name in raw.values()}
 
 
@@ -270,6 +270,9 @@ def test_what_names_a_person_is_marked(manifest: Node) -> None:
         "fct_carts",
         "fct_events",
         "fct_sessions",
+        "feat_cart",
+        "feat_cart_message",
+        "feat_cart_purchase",
         "mart_customer_rfm",
         "mart_returns_customers",
     ]

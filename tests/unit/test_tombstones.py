@@ -35,7 +35,7 @@ def _touched(shop: Shop) -> list[str]:
 
 def test_feeds_of_states_and_events_can_delete_and_snapshots_do_by_absence() -> None:
     assert [name for name, feed in FEEDS.items() if "is_deleted" in feed.column_names] == [
-        *("orders", "order_lines", "returns", "customers", "shipments", "events")
+        *("orders", "order_lines", "returns", "customers", "shipments", "events", "cart_messages")
     ]
 
 

@@ -19,6 +19,7 @@ select
     customers.updated_at,
     coalesce(customers.has_marketing_consent, false) as has_marketing_consent,
     customers.customer_id is not null as has_profile,
+    customers.email_hash is not null as has_email,
     coalesce(orders.order_count, 0) as order_count,
     orders.first_ordered_on,
     orders.last_ordered_on

@@ -14,14 +14,18 @@ events as (
     select
         event_id,
         visitor_id,
+        session_id,
         customer_id,
         event_type,
         sku,
         units,
         unit_price,
         order_id,
+        device,
+        traffic_source,
         occurred_at,
         occurred_on,
+        known_on,
         row_number() over by_visitor as event_number,
         lag(occurred_at) over by_visitor as previous_at,
         lag(event_type) over by_visitor as previous_type,
@@ -55,12 +59,16 @@ select
         partition by {{ visitor }} order by event_number rows unbounded preceding
     ) as cart_number,
     event_number,
+    session_id,
     customer_id,
     event_type,
     sku,
     units,
     unit_price,
     order_id,
+    device,
+    traffic_source,
     occurred_at,
-    occurred_on
+    occurred_on,
+    known_on
 from starts

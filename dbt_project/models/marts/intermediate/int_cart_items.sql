@@ -5,6 +5,7 @@ with items as (
         visitor_id,
         cart_number,
         sku,
+        min(occurred_at) filter (where event_type = 'add_to_cart') as first_added_at,
         sum(units) filter (where event_type = 'add_to_cart') as units_added,
         coalesce(sum(units) filter (where event_type = 'remove_from_cart'), 0) as units_removed,
         sum(round(units * unit_price, 2)) filter (where event_type = 'add_to_cart') as added_amount
@@ -18,6 +19,7 @@ select
     visitor_id,
     cart_number,
     sku,
+    first_added_at,
     units_added::decimal(18, 3) as units_added,
     greatest(units_added - units_removed, 0)::decimal(18, 3) as units,
     {{ share_of('added_amount', 'greatest(units_added - units_removed, 0)', 'units_added') }} as cart_amount

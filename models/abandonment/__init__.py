@@ -1,0 +1,1 @@
+"""Which carts will be bought without a message, whom a message would win, and why."""

@@ -1,0 +1,136 @@
+"""The model of abandoned carts as its life asks for it: decisions of a closed window, learning, judging, scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models import evaluation
+from models.abandonment import example
+from models.abandonment.carts import KEY, MOMENTS, NIGHT, Carts, Floats, Integers, day_number, texts
+from models.abandonment.features import Inputs, raw_frame
+from models.abandonment.learning import PARAMETERS, PATIENCE, ROUNDS, STAGES, grow, mature, split
+from models.abandonment.model import LIGHTGBM, LOGISTIC, RECENCY_RULE, CartModel
+from models.abandonment.rule import fit_rule
+from models.abandonment.uplift import experiment_of, learn_effect
+from models.calibration import log_loss
+from models.description import Model, Recipe
+from models.splits import ClosedWindow
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Rows of carts decided on within a window, with what came of them without a message."""
+
+    carts: Carts
+    index: Integers
+    happened: Floats
+
+
+class Question:
+    """Answers for a horizon of `matures_days`."""
+
+    needs_window_before = False
+
+    def __init__(self, matures_days: int) -> None:
+        self.horizon_days = matures_days
+
+    def read(self, tables: Mapping[str, pd.DataFrame]) -> Carts:
+        return Carts.from_tables(tables)
+
+    def days(self, history: Carts) -> tuple[date, date] | None:
+        if not len(history.day):
+            return None
+        first, last = (np.datetime64(int(day), "D").astype(date) for day in (history.day[0], history.last_day))
+        return first, last
+
+    def recipe(self, seed: int) -> Recipe:
+        return Recipe(LIGHTGBM, {**PARAMETERS, "rounds": ROUNDS, "patience": PATIENCE}, seed)
+
+    def cases(self, history: Carts, window: ClosedWindow) -> Cases:
+        """Every decision of the window on a cart that was not written to; those held out stand for the others."""
+        origin = day_number(window.origin)
+        index = history.unwritten((history.day > origin) & (history.day <= origin + window.horizon_days))
+        return Cases(history, index, history.happened(self.horizon_days)[index])
+
+    def learn(self, recipe: Recipe, history: Carts, as_of: date) -> CartModel:
+        day = day_number(as_of)
+        known = history.until(day)
+        index = mature(known, day, self.horizon_days)
+        rule = fit_rule(Inputs.of_rows(known, index), known.happened(self.horizon_days)[index])
+        if recipe.method == RECENCY_RULE:
+            return CartModel(RECENCY_RULE, rule)
+        parts = split(known, day, self.horizon_days)
+        parameters = None if recipe.method == LOGISTIC else recipe.parameters
+        stages = {name: grow(known, parts, name, self.horizon_days, recipe.seed, parameters) for name in STAGES}
+        return self._with_effect(CartModel(recipe.method, rule, stages), known, day, recipe.seed)
+
+    def _with_effect(self, model: CartModel, known: Carts, day: int, seed: int) -> CartModel:
+        """The same model with what an experiment tells of messages, where one was large enough."""
+        categories = model.stages["left"].categories
+        tried = experiment_of(known, day, self.horizon_days, categories, model.probability)
+        return replace(model, effect=learn_effect(tried, categories, seed))
+
+    def finish(self, recipe: Recipe, learned: CartModel, before: object, cases: object) -> CartModel:
+        return learned
+
+    def judge(self, model: Model, cases: Cases) -> pd.DataFrame:
+        if not isinstance(model, CartModel):
+            raise TypeError(f"{model.method} is no model of carts")
+        inputs, bought = Inputs.of_rows(cases.carts, cases.index), cases.happened
+        stated, value = model.probability(inputs), inputs.column("cart_amount").astype(np.float64)
+        moment = inputs.text("moment")
+        ranked = {name: np.zeros(len(bought)) for name in ("auc", "average_precision")}
+        for each in MOMENTS:
+            here = moment == each
+            ranked["auc"][here] = evaluation.placements(stated[here], bought[here])
+            ranked["average_precision"][here] = evaluation.precisions(stated[here], bought[here])
+        return pd.DataFrame(
+            {
+                **_slices(cases, inputs, moment),
+                "log_loss.part": log_loss(stated, bought),
+                "log_loss.whole": 1.0,
+                "auc.part": ranked["auc"],
+                "auc.whole": bought,
+                "average_precision.part": ranked["average_precision"],
+                "average_precision.whole": bought,
+                "brier.part": (stated - bought) ** 2,
+                "brier.whole": 1.0,
+                "value_brier.part": value * (stated - bought) ** 2,
+                "value_brier.whole": value,
+                "purchase.gap": bought - stated,
+            }
+        )
+
+    def score(self, model: Model, history: Carts) -> pd.DataFrame:
+        """Tonight's carts: those left behind that the night can still do something about."""
+        if not isinstance(model, CartModel):
+            raise TypeError(f"{model.method} is no model of carts")
+        index = np.flatnonzero((history.moment == NIGHT) & (history.day == history.last_day) & history.is_open)
+        key = pd.DataFrame({name: texts(history.frame[name].iloc[index]) for name in KEY})
+        return key.join(model.told(Inputs.of_rows(history, index)))
+
+    def load(self, files: Mapping[str, bytes]) -> CartModel:
+        return CartModel.from_files(files)
+
+    def example(self) -> pd.DataFrame:
+        return raw_frame(Inputs.of_rows(example.carts(), np.arange(example.SIZE)))
+
+
+def _slices(cases: Cases, inputs: Inputs, moment: NDArray[np.object_]) -> dict[str, object]:
+    orders = inputs.column("earlier_order_count")
+    named = {
+        column: np.array([name or "none" for name in inputs.text(source)], object)
+        for column, source in (("device", "device"), ("source", "traffic_source"))
+    }
+    return {
+        "at": cases.carts.day[cases.index].astype("datetime64[D]").astype("datetime64[ns]"),
+        "moment": moment,
+        "buyer": np.select([np.isnan(orders), orders == 0], ["unknown", "new"], "returning"),
+        **named,
+    }
