@@ -64,7 +64,6 @@ def close(settings: Settings, run: Run, states: Mapping[str, str | None], late: 
     """Judge, record, and tell whoever is on call unless all is well or the same was told already."""
     home = Home.open(settings.home)
     verdict = judge(home, run, states, late)
-    log(verdict.headline)
     event = {
         "dag_id": run.dag_id,
         "run_id": run.run_id,
@@ -75,9 +74,11 @@ def close(settings: Settings, run: Run, states: Mapping[str, str | None], late: 
         "late": list(verdict.late),
     }
     if any({name: past.get(name) for name in event} == event for past in ledger.events(home, KIND)):
-        log("told already")
+        log(f"{verdict.headline} (told already)")
     else:
-        if verdict.outcome != "complete":
+        if verdict.outcome == "complete":
+            log(verdict.headline)
+        else:
             notices.send(settings, notice(settings, verdict), log)
         ledger.append(home, KIND, event)
     return verdict

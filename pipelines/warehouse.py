@@ -244,15 +244,21 @@ class Warehouse:
         hidden = LeftOut()
         if not self.settings.publish_customers:
             hidden = audience.customers(self.home.root / "dbt" / "target" / "manifest.json")
-        with self.reading() as connection:
-            exports = connection.execute("select table_name from duckdb_tables() where schema_name = 'exports'")
-            doubtful = frozenset(("exports", name) for (name,) in exports.fetchall() if name in without)
-        hidden = LeftOut(hidden.tables | doubtful, hidden.columns)
+        if without:
+            hidden = LeftOut(hidden.tables | self._exports_among(without), hidden.columns)
         beside = published.being_written(published.newest(self.home))
         counts = published_copy.make(self.path, beside, hidden, facts)
         target = published.place(self.home, beside, self.as_of, is_newest)
         log(f"published: {len(counts)} tables, {sum(counts.values()):,} rows in {target}")
         return target
+
+    def _exports_among(self, names: Collection[str]) -> frozenset[audience.Table]:
+        """Those export tables that the warehouse has, from tonight or from an earlier night."""
+        with self.reading() as connection:
+            there = connection.execute(
+                "select table_name from duckdb_tables() where schema_name = 'exports'"
+            ).fetchall()
+        return frozenset(("exports", name) for (name,) in there if name in names)
 
     def _recipe(self, present: Collection[str]) -> str:
         """What shapes the rows beside the partitions; another one makes all that was built out of date."""
