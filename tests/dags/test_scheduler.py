@@ -127,30 +127,38 @@ def test_a_child_that_ends_by_itself_is_named_with_its_log(children: Children) -
             time.sleep(0.05)
 
 
+def leader(children: Children) -> int:
+    (registered,) = json.loads(children.register.read_text())
+    return int(registered.split()[0])
+
+
 def test_a_child_that_ended_is_started_again_but_not_for_ever(
     children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "_MOST_RESTARTS", 1)
     children.start("stubborn", [sys.executable, "-c", STUBBORN])
-    leader, child = pids(children, "stubborn", 2)
+    first = pids(children, "stubborn", 2)
     said: list[str] = []
     children.restart_ended(said.append)
     assert said == []
 
-    os.kill(leader, signal.SIGKILL)
-    while not said:
-        children.restart_ended(said.append)
-        time.sleep(0.02)
-    assert said == ["stubborn ended by itself with status -9 and is started again"]
-    assert not is_running(child), "what it had left would get in the way"
-    *_, again, _ = pids(children, "stubborn", 4)
-    assert is_running(again)
-
-    os.kill(again, signal.SIGKILL)
-    with pytest.raises(NightshiftError, match="stubborn ended by itself with status -9; see"):
-        while True:
+    def kill_and_look() -> None:
+        os.kill(leader(children), signal.SIGKILL)
+        for _ in range(200):
             children.restart_ended(said.append)
             time.sleep(0.02)
+            if said:
+                return
+
+    kill_and_look()
+    assert said == ["stubborn ended by itself with status -9 and is started again"]
+    assert not any(is_running(pid) for pid in first), "what it had left would get in the way"
+    pids(children, "stubborn", 4)
+    assert is_running(leader(children))
+
+    said.clear()
+    with pytest.raises(NightshiftError, match="stubborn ended by itself with status -9; see"):
+        kill_and_look()
 
 
 def test_a_home_has_one_supervisor(tmp_path: Path) -> None:
