@@ -63,7 +63,7 @@ def test_no_page_refers_to_another_host_and_no_link_is_dead(home: Home) -> None:
     site = home.published / "data_docs"
     pages = [Path(path) for path in site.resolve().rglob("*.html")]
     # The index, a page a suite and a page a result.
-    assert len(pages) == 1 + 12 + 2
+    assert len(pages) == 1 + 14 + 2
     for page in pages:
         assert "://" not in re.sub(r"<[^>]*xmlns[^>]*>", "", page.read_text())
         assert "<script" not in page.read_text()

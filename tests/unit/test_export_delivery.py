@@ -106,7 +106,7 @@ def test_a_place_that_no_setting_names_any_more_is_owed_nothing(shop: Shop, monk
 def _publish(shop: Shop, monkeypatch: pytest.MonkeyPatch, day: date) -> list[date]:
     """The last step of a night, of which only what concerns places is real; returns the days published."""
     done: list[date] = []
-    monkeypatch.setattr(nights, "_publish_warehouse", lambda home, settings, as_of, log: done.append(as_of))
+    monkeypatch.setattr(nights, "_publish_warehouse", lambda home, settings, as_of, *_: done.append(as_of))
     monkeypatch.setattr(nights.data_docs, "publish", lambda home, log: None)
     monkeypatch.setattr(nights.model_card, "publish", lambda home, model, log: None)
     nights.publish(shop.settings, day, OWNER, lambda line: None)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import psycopg
 import pytest
+from planted_exports import PLAN, deliver
 from psycopg import errors
 
 from pipelines import export_delivery
 from pipelines.errors import NightshiftError, UnavailableError
+from pipelines.export_delivery import DeliveredInPartError, PlaceAwayError
 from pipelines.fetch_s3 import _explained
 from pipelines.home import Home
 from pipelines.postgres_connection import connect, fault_of
 from pipelines.settings import CONNECTION, Settings
+from pipelines.sinks.places import places
 
 
 @pytest.mark.parametrize(
@@ -52,8 +58,8 @@ def test_an_object_store_that_is_not_there_may_come_back() -> None:
 @pytest.mark.parametrize(
     ("faults", "kind"),
     [
-        ([UnavailableError("down"), UnavailableError("down")], UnavailableError),
-        ([UnavailableError("down"), NightshiftError("no such column")], NightshiftError),
+        ([UnavailableError("down"), UnavailableError("down")], PlaceAwayError),
+        ([UnavailableError("down"), NightshiftError("no such column")], DeliveredInPartError),
     ],
 )
 def test_a_delivery_may_be_tried_again_when_nothing_else_is_wrong(
@@ -61,17 +67,21 @@ def test_a_delivery_may_be_tried_again_when_nothing_else_is_wrong(
 ) -> None:
     from pipelines.sinks import postgres
 
-    remaining = iter(faults)
+    home, remaining = Home(settings.home), iter(faults)
 
     def fail(*arguments: object) -> None:
         raise next(remaining)
 
     monkeypatch.setattr(postgres, "apply", fail)
     chosen = settings.model_copy(update={"export_connection": "ops"})
-    folders = [settings.home / name for name in ("a", "b")]
+    tables = [replace(PLAN, version=version) for version in (1, 2)]
+    reports = [deliver(home, date(2025, 3, 1), [("a", 1, "1.00", None)], table=table) for table in tables]
+    nights = [report.path.parent for report in reports]
+    export_delivery.deliver(home, nights, places(home, chosen), lambda _: None)
     with pytest.raises(NightshiftError) as raised:
-        export_delivery.deliver(Home(settings.home), chosen, folders, lambda _: None)
+        export_delivery.refuse_undelivered(home, chosen)
     assert type(raised.value) is kind
+    assert isinstance(raised.value, UnavailableError) == (kind is PlaceAwayError)
 
 
 @pytest.fixture
