@@ -31,6 +31,7 @@ _MAPPING = {
     "customers": "{uri: 'customers/{ds}.jsonl', format: jsonl}",
     "shipments": "{uri: 'shipments/{ds}.csv', format: csv}",
     "events": "{uri: 'events/{ds}.jsonl.gz', format: jsonl}",
+    "cart_messages": "{uri: 'cart_messages/{ds}.csv', format: csv}",
     "products": "{uri: products.csv, format: csv, ds: 2024-05-01}",
     "inventory": "{uri: inventory.parquet, format: parquet, ds: 2024-05-01}",
     "promotions": "{uri: promotions.csv, format: csv, ds: 2024-05-01}",
@@ -61,6 +62,7 @@ def deliver_day(shop: Shop, day: date, is_canary_day: bool, is_return_day: bool 
     ]
     clicks = [_click(f"{day}-{n}", f"visitor-{n}", f"c{n}", day) for n in (1, 2)]
     returns: list[str] = []
+    messages = [f"{day}-1,visitor-1,c1,{day},treatment"]
     broken = ""
     if is_canary_day:
         # A guest's order under the canary's address is the canary's.
@@ -80,6 +82,7 @@ def deliver_day(shop: Shop, day: date, is_canary_day: bool, is_return_day: bool 
             _click(f"{day}-12", SHARED_VISITOR, "c1", day),
             _click(f"{day}-13", SHARED_VISITOR, None, day),
         ]
+        messages.append(f"{day}-9,{VISITOR},{CUSTOMER},{day},treatment")
         broken = f'{{"event_id": "broken {VISITOR}\n'
     if is_return_day:
         bought = day - timedelta(days=1)
@@ -91,6 +94,8 @@ def deliver_day(shop: Shop, day: date, is_canary_day: bool, is_return_day: bool 
     columns = "return_id,order_line_id,quantity,reason,requested_at,status"
     shop.deliver(f"returns/{day}.csv.zst", "").write_bytes(zstandard.compress(lines(columns, returns).encode()))
     shop.deliver(f"shipments/{day}.csv", lines("shipment_id,order_id,carrier,shipped_at", [f"p{day},{day}-1,DX,{day}"]))
+    columns = "cart_id,visitor_id,customer_id,assigned_at,experiment_group"
+    shop.deliver(f"cart_messages/{day}.csv", lines(columns, messages))
     shop.deliver(f"customers/{day}.jsonl", "".join(json.dumps(person) + "\n" for person in people))
     shop.deliver(f"events/{day}.jsonl.gz", "".join(json.dumps(click) + "\n" for click in clicks) + broken)
 

@@ -71,3 +71,8 @@
 {% macro drawn_by(id, salt) -%}
     (('0x' || substr(md5('{{ salt }}|' || {{ id }}), 1, 13))::ubigint / 4503599627370496)
 {%- endmacro %}
+
+{#- The value of the first row that a condition holds for, also where that is null. -#}
+{% macro of_the_first(value, order, condition) -%}
+    arg_min_null({{ value }}, {{ order }}) filter (where {{ condition }})
+{%- endmacro %}

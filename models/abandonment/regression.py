@@ -19,6 +19,7 @@ _MOST_ROWS, _PENALTY, _STEPS = 120_000, 3e-3, 16
 _FAR = {"initial_trust_radius": 100.0, "max_trust_radius": 1e4, "gtol": 1e-5}
 _LOGS = ("sku_count", "cart_units", "lead_unit_price", "lead_price_to_usual_pct", "lead_price_to_first_pct")
 _LOGS_PLUS_1 = ("cart_amount", "earlier_order_count", "past_cart_count", "view_count", "visit_seconds", "idle_hours")
+_MANY = 20_000
 _STEPPED = ("visit_hour", "lead_units_on_hand", "most_units_on_hand", "cart_amount")
 _STOCK = (0.5, 3.5, 10.5, 30.5)
 
@@ -144,6 +145,8 @@ def _slope(weights: Floats, terms: Floats, happened: Floats) -> Floats:
 
 
 def _curve(weights: Floats, terms: Floats, happened: Floats) -> Floats:
+    """Nearly: of every fourth row where there are many, which costs a few more steps and is a fourth of the work."""
+    terms = terms[:: 4 if len(terms) > _MANY else 1]
     stated = expit(terms @ weights)
     curve = (terms.T * (stated * (1 - stated))) @ terms / len(terms)
     return np.asarray(curve + _PENALTY * np.eye(len(weights)), np.float64)

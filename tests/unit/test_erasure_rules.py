@@ -102,6 +102,7 @@ def test_nothing_outside_of_landing_names_the_person(shop: Shop) -> None:
         "returns": {"partitions": 1, "removed": 0, "stripped": 2},
         "customers": {"partitions": 2, "removed": 2, "stripped": 0},
         "events": {"partitions": 2, "removed": 6, "stripped": 0},
+        "cart_messages": {"partitions": 2, "removed": 2, "stripped": 0},
     }
     assert receipt.quarantine_rows == 4
     texts = shop.quarantined("events", "raw_text, line", "ds") + shop.quarantined("orders", "raw_text, line", "ds")

@@ -146,13 +146,17 @@ contents as (
         sum(round(items.units * coalesce(
             items.unit_price - goods.unit_cost, items.unit_price * {{ cart_recovery('usual_margin_pct') }}
         ), 2))::decimal(18, 2) as store_margin_amount,
-        min_by(items.sku, items.first_event) as lead_sku,
-        min_by(goods.category_1, items.first_event) as category_1,
-        min_by(items.unit_price, items.first_event) as lead_unit_price,
-        min_by({{ pct('items.unit_price', 'goods.usual_price') }}, items.first_event) as lead_price_to_usual_pct,
-        min_by({{ pct('items.unit_price', 'goods.first_price') }}, items.first_event) as lead_price_to_first_pct,
-        min_by({{ pct('goods.list_price - items.unit_price', 'goods.list_price') }}, items.first_event) as lead_discount_pct,
-        min_by(stock.units_on_hand, items.first_event) as lead_units_on_hand,
+        {{ of_the_first('items.sku', 'items.first_event', 'items.units > 0') }} as lead_sku,
+        {{ of_the_first('goods.category_1', 'items.first_event', 'items.units > 0') }} as category_1,
+        {{ of_the_first('items.unit_price', 'items.first_event', 'items.units > 0') }} as lead_unit_price,
+        {{ of_the_first(pct('items.unit_price', 'goods.usual_price'), 'items.first_event', 'items.units > 0') }}
+            as lead_price_to_usual_pct,
+        {{ of_the_first(pct('items.unit_price', 'goods.first_price'), 'items.first_event', 'items.units > 0') }}
+            as lead_price_to_first_pct,
+        {{ of_the_first(
+            pct('goods.list_price - items.unit_price', 'goods.list_price'), 'items.first_event', 'items.units > 0'
+        ) }} as lead_discount_pct,
+        {{ of_the_first('stock.units_on_hand', 'items.first_event', 'items.units > 0') }} as lead_units_on_hand,
         max(stock.units_on_hand) as most_units_on_hand,
         {{ pct(
             'count(*) filter (where items.units > 0 and stock.units_on_hand > 0)',

@@ -1,4 +1,6 @@
 {{ config(materialized='incremental', pre_hook="{{ delete_touched_messages() }}") }}
+-- Read where a build goes by changes alone, which dbt cannot see:
+-- depends_on: {{ ref('stg_orders') }}
 with messages as (
 
     select *, {{ business_day_of('assigned_at') }} as assigned_on

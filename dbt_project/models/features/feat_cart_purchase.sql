@@ -1,4 +1,6 @@
 {{ config(materialized='incremental', pre_hook="{{ delete_touched_decisions('purchased_on', 2) }}") }}
+-- Read where a build goes by changes alone, which dbt cannot see:
+-- depends_on: {{ ref('stg_orders') }}
 -- A click can part a cart from the order that bought it no later than a pause after its last one: hence two days more.
 with bought as (
 
