@@ -15,7 +15,7 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 with mock.patch.dict(os.environ, {"AIRFLOW_HOME": HOME, "_AIRFLOW__AS_LIBRARY": "1"}):
     import airflow.models
     import airflow.sdk
-    import airflow.triggers.base  # noqa: F401
+    import airflow.triggers.base
 
     # Airflow's tables name each other, and MLflow, in the same process, has SQLAlchemy look at all there are.
     airflow.models.import_all_models()
