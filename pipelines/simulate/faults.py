@@ -56,6 +56,7 @@ CONTRADICTIONS = {
     "promotions": ("kind", "contradicted"),
     "calendar": ("event", "contradicted"),
     "events": ("device", "contradicted"),
+    "cart_messages": ("visitor_id", "contradicted"),
 }
 
 

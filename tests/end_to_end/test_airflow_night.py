@@ -26,7 +26,7 @@ from pipelines.scheduler import supervisor
 from pipelines.scheduler.configuration import Configuration
 from pipelines.settings import CONNECTION, Settings
 
-RIGHT = ("demand_forecast", "demand_forecast_total", "replenishment")
+RIGHT = ("cart_recovery", "demand_forecast", "demand_forecast_total", "replenishment")
 BROKEN = "return_risk"
 
 

@@ -61,7 +61,19 @@ RISKS = [
     {"order_line_id": "l2", "order_id": "o1", "recommended_action": "none", "expected_return_cost": 99},
     {"order_line_id": "l3", "order_id": "o2", "recommended_action": "review", "expected_return_cost": 12},
 ]
-ROWS = {"demand_forecast": FORECAST, "demand_forecast_total": TOTALS, "replenishment": ADVICE, "return_risk": RISKS}
+CARTS = [
+    {"cart_id": "k1", "recommended_action": "message", "expected_gain": 2},
+    {"cart_id": "k2", "recommended_action": "message", "expected_gain": 1},
+    {"cart_id": "k3", "recommended_action": "none", "suppressed_reason": "holdout"},
+    *({"cart_id": f"k{n}", "recommended_action": "none", "suppressed_reason": "no_consent"} for n in (4, 5, 6)),
+]
+ROWS = {
+    "demand_forecast": FORECAST,
+    "demand_forecast_total": TOTALS,
+    "replenishment": ADVICE,
+    "return_risk": RISKS,
+    "cart_recovery": CARTS,
+}
 RISKS_ALWAYS = {"return_probability": 0.416, "reason_1": "came back often"}
 
 
@@ -75,6 +87,8 @@ def _answer_of_python(table: str, answer: Any) -> object:
             return [(sku, float(units)) for sku, _, units in answer.itertuples(index=False)]
         case "return_risk":
             return answer["order_line_id"].tolist()
+        case "cart_recovery":
+            return answer["cart_id"].tolist()
     return len(answer)
 
 
@@ -83,6 +97,7 @@ IN_PYTHON: dict[str, object] = {
     "demand_forecast_total": [[3.0, 1.0, 5.0]],
     "replenishment": [("a", 12.0), ("c", 6.0)],
     "return_risk": ["l3", "l1"],
+    "cart_recovery": ["k1", "k2"],
 }
 IN_SQL: dict[str, object] = {
     "demand_forecast": [("a", "main", Decimal("2.5")), ("b", "main", Decimal(1))],
@@ -92,6 +107,7 @@ IN_SQL: dict[str, object] = {
         ("o2", "l3", "review", Decimal("0.42"), "came back often"),
         ("o1", "l1", "review", Decimal("0.42"), "came back often"),
     ],
+    "cart_recovery": [("no_consent", 3), ("to be written to", 2), ("holdout", 1)],
 }
 # What a table without rows of its own gets: one row, and an answer of one row.
 ANY = 1

@@ -83,7 +83,7 @@ def test_a_night_of_the_toy_model_ends_in_its_export(home: Path) -> None:
     assert exported["rise_probability"].tolist() == pytest.approx(wanted)
     # The decision is a row of a table, its figures in a card.
     assert ("toy", "promotion", decision["model_version"]) in decided
-    assert {model for model, _, _ in decided} == {"demand", "returns", "toy"}
+    assert {model for model, _, _ in decided} == {"demand", "returns", "abandonment", "toy"}
     assert decision["model_version"] in (home / "published" / "models" / "toy.html").read_text()
 
 

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.questions import NAMES
-from pipelines import ledger, nights
+from pipelines import ledger
 from pipelines.home import Home
 from pipelines.ledger import Partition
+from pipelines.night_step import able_in
 
 AS_OF = date(2025, 1, 6)
 
@@ -39,6 +40,7 @@ def test_what_a_store_has_nothing_for_is_off_by_name(
     monkeypatch.setattr(ledger, "all_partitions", lambda home, until: parts)
     (home.snapshots / "s").mkdir()
     pq.write_table(pa.table({"cart_key": ["k"] * carts}), home.snapshots / "s" / "feat_cart.parquet")
-    assert nights._able(home, AS_OF, "s", None, lines.append) == on
+    ledger.append(home, "builds", {"as_of": str(AS_OF), "snapshot": "s"})
+    assert able_in(home, AS_OF, None, lines.append) == on
     assert len(lines) == len(NAMES) - len(on) == len(said)
     assert all(words in line for words, line in zip(said, lines, strict=True))
