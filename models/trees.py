@@ -1,16 +1,18 @@
-"""Grown trees of LightGBM as they are kept and asked."""
+"""Trees of LightGBM: grown until newer rows are foretold no better, kept as text, and asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Matrix = NDArray[np.float32]
 _END_OF_TREES = "end of trees"
 
 
@@ -30,10 +32,36 @@ class Trees:
         """The part of the text that predicts, without the parameters that follow it."""
         return self.text.partition(_END_OF_TREES)[0]
 
-    def log_odds(self, made: NDArray[np.float32]) -> Floats:
+    def log_odds(self, made: Matrix) -> Floats:
         return np.asarray(self.booster.predict(made, raw_score=True, num_threads=1), np.float64)
 
-    def contributions(self, made: NDArray[np.float32]) -> Floats:
+    def contributions(self, made: Matrix) -> Floats:
         """What each feature adds to the log-odds of each row (Lundberg et al. 2020, From local explanations to global
         understanding with explainable AI for trees), shape (rows, features)."""
         return np.asarray(self.booster.predict(made, pred_contrib=True, num_threads=1), np.float64)[:, :-1]
+
+
+def grow_trees(
+    older: tuple[Matrix, Floats],
+    newer: tuple[Matrix, Floats],
+    features: Sequence[str],
+    categories: Mapping[str, tuple[str, ...]],
+    parameters: Mapping[str, Any],
+    monotone: Mapping[str, int],
+) -> Trees:
+    """Grow on the older rows and their outcomes until the newer are foretold no better.
+
+    `parameters` are LightGBM's, with `rounds` at most and `patience` rounds without gain; `monotone` holds 1 or -1 of
+    features of which more never means less, or never more.
+    """
+    chosen = dict(parameters)
+    rounds, patience = int(chosen.pop("rounds")), int(chosen.pop("patience"))
+    data = lgb.Dataset(*older, feature_name=list(features), categorical_feature=list(categories))
+    booster = lgb.train(
+        {**chosen, "monotone_constraints": [monotone.get(name, 0) for name in features]},
+        data,
+        num_boost_round=rounds,
+        valid_sets=[data.create_valid(*newer)],
+        callbacks=[lgb.early_stopping(patience, verbose=False)],
+    )
+    return Trees(booster.model_to_string(num_iteration=booster.best_iteration), categories)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models import tables
+from models.tables import NEVER, Integers, days, seconds, texts
+
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
 ADDED, IDLE, NIGHT = MOMENTS = ("added", "idle", "night")
@@ -51,7 +52,6 @@ COLUMNS = {
     "feat_cart_purchase": ("cart_key", "purchased_at", "purchased_on", "held_from_at"),
     "feat_cart_message": ("cart_key", "experiment_group", "propensity", "assigned_on", "sent_at"),
 }
-NEVER = np.iinfo(np.int32).max
 # A cart that was held out stands for no more than so many that were written to.
 _MOST_STOOD_FOR = 10.0
 
@@ -96,16 +96,16 @@ class Carts:
     last_day: int
 
     @classmethod
-    def from_tables(cls, tables: Mapping[str, pd.DataFrame]) -> Carts:
+    def from_tables(cls, given: Mapping[str, pd.DataFrame]) -> Carts:
         """Take the known columns of the feature tables, in any row order; raises `ValueError` when one is missing."""
-        taken = {name: _taken(name, tables[name]) for name in COLUMNS}
+        taken = tables.known_columns(given, COLUMNS)
         frame = taken["feat_cart"].sort_values(["decided_on", "cart_key", "moment"], ignore_index=True)
         moment, day = texts(frame.pop("moment")), days(frame.pop("decided_on"))
         decision = seconds(frame.pop("decision_at"))
         margin = np.asarray(frame.pop("store_margin_amount").astype("float64").to_numpy(na_value=np.nan), np.float64)
         is_bot = frame.pop("is_bot").to_numpy(bool)
         for name in NUMBERS:
-            frame[name] = frame[name].astype("float32").to_numpy(np.float32, na_value=np.nan)
+            frame[name] = tables.numbers(frame[name])
         for name in CATEGORIES:
             frame[name] = texts(frame[name])
         cart = pd.Index(frame["cart_key"])
@@ -152,34 +152,6 @@ class Carts:
 
     def numbers(self, name: str) -> NDArray[np.float32]:
         return self.frame[name].to_numpy(np.float32)
-
-
-def days(dates: pd.Series) -> Integers:
-    """Days since 1970-01-01; `NEVER` where there is none."""
-    on = pd.to_datetime(dates).astype("datetime64[s]").to_numpy("datetime64[D]")
-    return np.where(np.isnat(on), NEVER, on.astype(np.int64))
-
-
-def seconds(instants: pd.Series) -> Integers:
-    """Seconds since 1970-01-01."""
-    return pd.to_datetime(instants).astype("datetime64[s]").to_numpy("datetime64[s]").astype(np.int64)
-
-
-def texts(values: pd.Series) -> NDArray[np.object_]:
-    """Text as Python has it, None where there is none."""
-    found = values.to_numpy(object).copy()
-    found[values.isna().to_numpy(bool)] = None
-    return np.asarray(found, object)
-
-
-def day_number(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
-
-
-def _taken(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    if missing := [column for column in COLUMNS[name] if column not in table.columns]:
-        raise ValueError(f"{name} lacks {', '.join(missing)}")
-    return table[list(COLUMNS[name])]
 
 
 def _purchases(table: pd.DataFrame, cart: pd.Index, decision: Integers) -> tuple[Integers, Integers]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.abandonment.carts import CATEGORIES, NUMBERS, Carts, Integers, texts
+import models.inputs
+from models.abandonment.carts import CATEGORIES, NUMBERS, Carts
+from models.tables import Integers
 
 # Feature and the subject that its reason speaks of.
 GROUPS: Mapping[str, str] = {
@@ -48,14 +50,10 @@ FEATURES = tuple(GROUPS)
 MONOTONE = {"has_checkout": 1, "login_orders": 1, "lead_price_to_usual_pct": -1, "lead_price_to_first_pct": -1}
 RAW = ("moment", *NUMBERS, *CATEGORIES)
 _MOST_ORDERS = 9
-Column = Callable[[str], NDArray[np.float32]]
 
 
-class Inputs:
-    """Columns of `RAW` by name, from rows of carts or from a frame of them."""
-
-    def __init__(self, size: int, column: Column, text: Callable[[str], NDArray[Any]]) -> None:
-        self.size, self.column, self.text = size, column, text
+class Inputs(models.inputs.Inputs):
+    """Columns of `RAW` by name."""
 
     @classmethod
     def of_rows(cls, carts: Carts, index: Integers) -> Inputs:
@@ -65,25 +63,10 @@ class Inputs:
 
         return cls(len(index), lambda name: carts.numbers(name)[index], text)
 
-    @classmethod
-    def of_frame(cls, frame: pd.DataFrame) -> Inputs:
-        def column(name: str) -> NDArray[np.float32]:
-            return frame[name].astype("float64").to_numpy(np.float32, na_value=np.nan)
-
-        return cls(len(frame), column, lambda name: texts(frame[name]))
-
-    def chosen(self, index: Integers) -> Inputs:
-        return Inputs(len(index), lambda name: self.column(name)[index], lambda name: self.text(name)[index])
-
 
 def raw_frame(inputs: Inputs) -> pd.DataFrame:
     """The columns of `RAW`: what a model is asked with."""
     return pd.DataFrame({name: inputs.column(name) if name in NUMBERS else inputs.text(name) for name in RAW})
-
-
-def categories_of(inputs: Inputs) -> dict[str, tuple[str, ...]]:
-    """The values of each category, in order."""
-    return {name: tuple(sorted({str(v) for v in pd.unique(inputs.text(name)) if v is not None})) for name in CATEGORIES}
 
 
 def matrix(inputs: Inputs, categories: Mapping[str, tuple[str, ...]]) -> NDArray[np.float32]:
@@ -91,8 +74,7 @@ def matrix(inputs: Inputs, categories: Mapping[str, tuple[str, ...]]) -> NDArray
     made = np.empty((inputs.size, len(FEATURES)), np.float32, order="F")
     for place, name in enumerate(FEATURES):
         if name in CATEGORIES:
-            codes = pd.Categorical(inputs.text(name), categories=list(categories[name])).codes
-            made[:, place] = np.where(codes < 0, np.nan, codes)
+            made[:, place] = inputs.coded(name, categories)
         elif name == "login_orders":
             orders = np.minimum(np.nan_to_num(inputs.column("earlier_order_count")), _MOST_ORDERS)
             made[:, place] = np.log1p(orders) * inputs.column("is_logged_in")

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models.abandonment.carts import ADDED, Booleans, Carts, Floats, Integers
-from models.abandonment.features import FEATURES, MONOTONE, Inputs, categories_of, matrix
+from models.abandonment.carts import ADDED, CATEGORIES, Booleans, Carts, Floats
+from models.abandonment.features import FEATURES, MONOTONE, Inputs, matrix
 from models.abandonment.regression import Regression, fit_regression
 from models.calibration import Calibration, choose, log_loss
 from models.description import TooLittleDataError
-from models.trees import Trees
+from models.tables import Integers
+from models.trees import Trees, grow_trees
 
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
@@ -43,8 +43,9 @@ PARAMETERS: dict[str, Any] = {
     # Another number of threads grows other trees.
     "num_threads": 1,
     "verbosity": -1,
+    "rounds": 500,
+    "patience": 30,
 }
-ROUNDS, PATIENCE = 500, 30
 FEWEST_BOUGHT = 50
 STAGES = ("added", "left")
 _SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
@@ -117,14 +118,16 @@ def grow(
     is_stage, happened = stage_of(carts.moment) == stage, carts.happened(horizon_days)
     older, newer = (carts.unwritten(which & is_stage) for which in (parts.older, parts.newer))
     _enough(stage, happened[older], happened[newer])
-    categories = categories_of(Inputs.of_rows(carts, older))
+    categories = Inputs.of_rows(carts, older).categories(CATEGORIES)
     made, later = (matrix(Inputs.of_rows(carts, index), categories) for index in (older, newer))
     week = carts.day[newer] // 7
     regression = fit_regression(made, happened[older], categories, seed)
     if parameters is None:
         stated = expit(regression.log_odds(later))
         return Grown(categories, None, regression, 0.0, choose(stated, happened[newer], week))
-    trees = _trees(made, happened[older], later, happened[newer], categories, {**parameters, "seed": seed})
+    trees = grow_trees(
+        (made, happened[older]), (later, happened[newer]), FEATURES, categories, {**parameters, "seed": seed}, MONOTONE
+    )
     odds = [model.log_odds(later) for model in (trees, regression)]
     mixed = {share: expit(share * odds[0] + (1 - share) * odds[1]) for share in _SHARES}
     share = min(_SHARES, key=lambda share: float(log_loss(mixed[share], happened[newer]).mean()))
@@ -138,27 +141,6 @@ def _enough(stage: str, *happened: Floats) -> None:
             raise TooLittleDataError(
                 f"{fewest} carts bought or not, {stage}, to learn from, {FEWEST_BOUGHT} of each are needed"
             )
-
-
-def _trees(
-    made: NDArray[np.float32],
-    happened: Floats,
-    later: NDArray[np.float32],
-    later_happened: Floats,
-    categories: Mapping[str, tuple[str, ...]],
-    parameters: Mapping[str, Any],
-) -> Trees:
-    chosen = dict(parameters)
-    rounds, patience = int(chosen.pop("rounds", ROUNDS)), int(chosen.pop("patience", PATIENCE))
-    data = lgb.Dataset(made, happened, feature_name=list(FEATURES), categorical_feature=list(categories))
-    booster = lgb.train(
-        {**chosen, "monotone_constraints": [MONOTONE.get(name, 0) for name in FEATURES]},
-        data,
-        num_boost_round=rounds,
-        valid_sets=[data.create_valid(later, later_happened)],
-        callbacks=[lgb.early_stopping(patience, verbose=False)],
-    )
-    return Trees(booster.model_to_string(num_iteration=booster.best_iteration), categories)
 
 
 def mature(carts: Carts, as_of: int, horizon_days: int) -> Integers:

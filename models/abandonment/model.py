@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.abandonment.carts import Floats, Integers
+from models.abandonment.carts import Floats
 from models.abandonment.features import FEATURES, Inputs, matrix
 from models.abandonment.learning import STAGES, Grown, stage_of
 from models.abandonment.reasons import reasons, rule_reason
@@ -20,6 +20,7 @@ from models.abandonment.regression import Regression
 from models.abandonment.rule import Rule
 from models.abandonment.uplift import ASSUMED, Effect
 from models.calibration import Calibration
+from models.tables import Integers
 from models.trees import Trees
 
 LIGHTGBM, LOGISTIC, RECENCY_RULE = "lightgbm", "logistic_regression", "recency_rule"

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from models import evaluation
 from models.abandonment import example
-from models.abandonment.carts import KEY, MOMENTS, NIGHT, Carts, Floats, Integers, day_number, texts
+from models.abandonment.carts import KEY, MOMENTS, NIGHT, Carts, Floats
 from models.abandonment.features import Inputs, raw_frame
-from models.abandonment.learning import PARAMETERS, PATIENCE, ROUNDS, STAGES, grow, mature, split
+from models.abandonment.learning import PARAMETERS, STAGES, grow, mature, split
 from models.abandonment.model import LIGHTGBM, LOGISTIC, RECENCY_RULE, CartModel
 from models.abandonment.rule import fit_rule
 from models.abandonment.uplift import experiment_of, learn_effect
 from models.calibration import log_loss
 from models.description import Model, Recipe
 from models.splits import ClosedWindow
+from models.tables import Integers, day_number, span, texts
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,10 @@ class Question:
         return Carts.from_tables(tables)
 
     def days(self, history: Carts) -> tuple[date, date] | None:
-        if not len(history.day):
-            return None
-        first, last = (np.datetime64(int(day), "D").astype(date) for day in (history.day[0], history.last_day))
-        return first, last
+        return span(history.day, history.last_day)
 
     def recipe(self, seed: int) -> Recipe:
-        return Recipe(LIGHTGBM, {**PARAMETERS, "rounds": ROUNDS, "patience": PATIENCE}, seed)
+        return Recipe(LIGHTGBM, dict(PARAMETERS), seed)
 
     def cases(self, history: Carts, window: ClosedWindow) -> Cases:
         """Every decision of the window on a cart that was not written to; those held out stand for the others."""

@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.abandonment.carts import CATEGORIES, Floats
-from models.abandonment.features import FEATURES, GROUPS, Inputs
-
-REASONS = ("reason_1", "reason_2", "reason_3")
-SUBJECTS = tuple(dict.fromkeys(GROUPS.values()))
+from models.abandonment.features import GROUPS, Inputs
+from models.reasons import Words, only, strongest
 
 
 def reasons(inputs: Inputs, contributions: Floats) -> dict[str, NDArray[np.object_]]:
-    """The three subjects that move each row most, the strongest first; `contributions` are by feature."""
-    member = np.array([[GROUPS[name] == subject for subject in SUBJECTS] for name in FEATURES], np.float64)
-    moved = contributions @ member
-    strongest = np.argsort(-np.abs(moved), axis=1, kind="stable")[:, : len(REASONS)]
-    told = {name: np.full(inputs.size, None, object) for name in REASONS}
-    for number, subject in enumerate(SUBJECTS):
-        rows, ranks = np.nonzero(strongest == number)
-        if not len(rows):
-            continue
-        phrases = _phrases(subject, inputs, rows)
-        signs = np.where(moved[rows, number] > 0, "raises", "lowers")
-        for rank, name in enumerate(REASONS):
-            here = ranks == rank
-            told[name][rows[here]] = [
-                f"{sign} it: {text}" for sign, text in zip(signs[here], phrases[here], strict=True)
-            ]
-    return told
+    """The three subjects that move each row most; `contributions` are by feature."""
+    return strongest(inputs, contributions, GROUPS, _WORDS, CATEGORIES)
 
 
 def rule_reason(inputs: Inputs) -> dict[str, NDArray[np.object_]]:
-    """What the rule goes by; there is nothing more to say."""
-    told = {name: np.full(inputs.size, None, object) for name in REASONS}
-    rows = np.arange(inputs.size)
-    told[REASONS[0]] = _phrases("recency", inputs, rows)
-    told[REASONS[1]] = _phrases("age", inputs, rows)
-    return told
-
-
-def _phrases(subject: str, inputs: Inputs, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-    names, say = _WORDS[subject]
-    columns: list[NDArray[Any]] = [
-        inputs.text(name)[rows] if name in CATEGORIES else inputs.column(name)[rows].astype(np.float64)
-        for name in names
-    ]
-    told = np.empty(len(rows), object)
-    told[:] = [say(*values) for values in zip(*columns, strict=True)]
-    return told
+    """What the rule goes by."""
+    return only(inputs, ("recency", "age"), _WORDS, CATEGORIES)
 
 
 def _times(value: float, what: str) -> str:
@@ -99,8 +66,7 @@ def _share(value: float) -> str:
     return f"{0 if np.isnan(value) else value:.0%} off the list price"
 
 
-# Columns that a subject's words need, and the words.
-_WORDS: Mapping[str, tuple[tuple[str, ...], Callable[..., str]]] = {
+_WORDS: Words = {
     "age": (("idle_hours", "nights_count"), _age),
     "contents": (
         ("cart_units", "sku_count"),

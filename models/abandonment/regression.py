@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
+from models import logistic
 from models.abandonment.carts import CATEGORIES
 from models.abandonment.features import FEATURES
 
 Floats = NDArray[np.float64]
 _MOST_ROWS, _PENALTY, _STEPS = 120_000, 3e-3, 16
-# Nearly every step is Newton's own.
-_FAR = {"initial_trust_radius": 100.0, "max_trust_radius": 1e4, "gtol": 1e-5}
 _LOGS = ("sku_count", "cart_units", "lead_unit_price", "lead_price_to_usual_pct", "lead_price_to_first_pct")
 _LOGS_PLUS_1 = ("cart_amount", "earlier_order_count", "past_cart_count", "view_count", "visit_seconds", "idle_hours")
 _MANY = 20_000
@@ -90,16 +87,13 @@ def fit_regression(
         kept = np.sort(np.random.default_rng(seed).choice(len(made), _MOST_ROWS, replace=False))
         made, happened = made[kept], happened[kept]
     plain = _plain(made)
-    known = np.isfinite(plain)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, plain, 0).sum(axis=0) / count
-    scale = np.sqrt(np.where(known, (plain - mean) ** 2, 0).sum(axis=0) / count)
+    mean, scale = logistic.standard(plain, 1e-6)
     sizes = {name: len(values) for name, values in categories.items()}
-    blank = Regression(_rounded(mean), _rounded(np.where(scale > 1e-6, scale, 1.0)), _edges(made), sizes, (), ())
+    blank = Regression(_rounded(mean), _rounded(scale), _edges(made), sizes, (), ())
     terms = blank._terms(made)
-    start = np.zeros(terms.shape[1])
-    found = minimize(_loss, start, (terms, happened), "trust-exact", _slope, _curve, options=_FAR)
-    weights = tuple(np.round(found.x, 5).tolist())
+    every = 4 if len(terms) > _MANY else 1
+    found = logistic.fit(terms, happened, _PENALTY, np.zeros(terms.shape[1]), every)
+    weights = tuple(np.round(found, 5).tolist())
     return Regression(blank.means, blank.scales, blank.edges, sizes, weights, _rounded(terms.mean(axis=0)))
 
 
@@ -132,21 +126,3 @@ def _plain(made: NDArray[np.float32]) -> Floats:
         elif name in _LOGS_PLUS_1:
             plain[:, place] = np.log1p(np.maximum(plain[:, place], 0))
     return plain
-
-
-def _loss(weights: Floats, terms: Floats, happened: Floats) -> float:
-    """Penalised mean log loss."""
-    odds = terms @ weights
-    return float(np.mean(np.logaddexp(0, odds) - happened * odds) + _PENALTY / 2 * weights @ weights)
-
-
-def _slope(weights: Floats, terms: Floats, happened: Floats) -> Floats:
-    return np.asarray(terms.T @ (expit(terms @ weights) - happened) / len(terms) + _PENALTY * weights, np.float64)
-
-
-def _curve(weights: Floats, terms: Floats, happened: Floats) -> Floats:
-    """Nearly: of every fourth row where there are many, which costs a few more steps and is a fourth of the work."""
-    terms = terms[:: 4 if len(terms) > _MANY else 1]
-    stated = expit(terms @ weights)
-    curve = (terms.T * (stated * (1 - stated))) @ terms / len(terms)
-    return np.asarray(curve + _PENALTY * np.eye(len(weights)), np.float64)

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from models.abandonment.carts import NIGHT, Booleans, Carts, Floats, Integers
+from models.abandonment.carts import NIGHT, Booleans, Carts, Floats
 from models.abandonment.features import FEATURES, Inputs, matrix
+from models.tables import Integers
 from models.trees import Trees
 
 X_LEARNER, MEAN_LIFT, ASSUMED = "x_learner", "mean_lift", "assumed"

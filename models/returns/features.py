@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.returns.lines import CATEGORIES, HISTORY, NUMBERS, texts
-from models.returns.rates import Column, Floats, Rates, remaining
+import models.inputs
+from models.returns.lines import CATEGORIES, HISTORY, NUMBERS
+from models.returns.rates import Floats, Rates, remaining
 from models.returns.rows import STATE, Rows
 
 # Feature and the group that its reason speaks of.
@@ -69,33 +70,18 @@ _PASSED = ("past_order_count", "style_line_count", "style_size_count", "units_or
 _PASSED_TOO = ("line_discount_pct", "order_line_count", "iso_weekday", "order_hour", *STATE)
 
 
-class Inputs:
-    """Columns of `RAW` by name, from rows of lines or from a frame of them."""
-
-    def __init__(self, size: int, column: Column, text: Callable[[str], NDArray[Any]]) -> None:
-        self.size, self.column, self.text = size, column, text
+class Inputs(models.inputs.Inputs):
+    """Columns of `RAW` by name."""
 
     @classmethod
     def of_rows(cls, rows: Rows) -> Inputs:
         return cls(len(rows), rows.column, lambda name: rows.lines.frame[name].to_numpy(object)[rows.index])
-
-    @classmethod
-    def of_frame(cls, frame: pd.DataFrame) -> Inputs:
-        def text(name: str) -> NDArray[Any]:
-            return texts(frame[name])
-
-        return cls(len(frame), lambda name: frame[name].astype("float64").to_numpy(np.float32, na_value=np.nan), text)
 
 
 def raw_frame(rows: Rows) -> pd.DataFrame:
     """The columns of `RAW` for rows: what a model is asked with."""
     inputs = Inputs.of_rows(rows)
     return pd.DataFrame({name: inputs.text(name) if name in CATEGORIES else inputs.column(name) for name in RAW})
-
-
-def categories_of(inputs: Inputs) -> dict[str, tuple[str, ...]]:
-    """The values of each category, in order."""
-    return {name: tuple(sorted({str(v) for v in pd.unique(inputs.text(name)) if v is not None})) for name in CATEGORIES}
 
 
 def matrix(inputs: Inputs, rates: Rates, categories: Mapping[str, tuple[str, ...]]) -> NDArray[np.float32]:
@@ -105,8 +91,7 @@ def matrix(inputs: Inputs, rates: Rates, categories: Mapping[str, tuple[str, ...
     for name, values in (*_rates(inputs, rates), *_others(inputs, rates)):
         made[:, place[name]] = values
     for name in CATEGORIES:
-        codes = pd.Categorical(inputs.text(name), categories=list(categories[name])).codes
-        made[:, place[name]] = np.where(codes < 0, np.nan, codes)
+        made[:, place[name]] = inputs.coded(name, categories)
     return made
 
 

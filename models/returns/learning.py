@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.calibration import Calibration, choose, log_loss
 from models.description import TooLittleDataError
-from models.returns.features import FEATURES, MONOTONE, Inputs, categories_of, matrix
+from models.returns.features import FEATURES, MONOTONE, Inputs, matrix
 from models.returns.lines import CATEGORIES, Lines
 from models.returns.rates import Rates, fit_rates
 from models.returns.regression import Regression, fit_regression
 from models.returns.rows import Rows, at_drawn_age, at_order, joined
-from models.trees import Trees
+from models.trees import Trees, grow_trees
 
 Floats = NDArray[np.float64]
 PARAMETERS: dict[str, Any] = {
@@ -44,8 +43,9 @@ PARAMETERS: dict[str, Any] = {
     # Another number of threads grows other trees.
     "num_threads": 1,
     "verbosity": -1,
+    "rounds": 500,
+    "patience": 30,
 }
-ROUNDS, PATIENCE = 500, 30
 FEWEST_RETURNED = 200
 _SHARES = (0.75, 0.5, 0.25)
 
@@ -104,32 +104,13 @@ def grow(
     Trees alone are worse than a regression where few lines come back, a regression alone where many do.
     """
     inputs, happened, later_happened = Inputs.of_rows(older), older.happened(), newer.happened()
-    categories = categories_of(inputs)
+    categories = inputs.categories(CATEGORIES)
     made, later = matrix(inputs, rates, categories), matrix(Inputs.of_rows(newer), rates, categories)
     regression = fit_regression(made, happened, seed)
-    trees = _trees(made, happened, later, later_happened, categories, {**parameters, "seed": seed})
+    trees = grow_trees(
+        (made, happened), (later, later_happened), FEATURES, categories, {**parameters, "seed": seed}, MONOTONE
+    )
     odds = [model.log_odds(later) for model in (trees, regression)]
     mixed = {share: expit(share * odds[0] + (1 - share) * odds[1]) for share in _SHARES}
     share = min(_SHARES, key=lambda share: float(log_loss(mixed[share], later_happened).mean()))
     return Grown(trees, regression, share, choose(mixed[share], later_happened, newer.week))
-
-
-def _trees(
-    made: NDArray[np.float32],
-    happened: Floats,
-    later: NDArray[np.float32],
-    later_happened: Floats,
-    categories: Mapping[str, tuple[str, ...]],
-    parameters: Mapping[str, Any],
-) -> Trees:
-    chosen = dict(parameters)
-    rounds, patience = int(chosen.pop("rounds", ROUNDS)), int(chosen.pop("patience", PATIENCE))
-    data = lgb.Dataset(made, happened, feature_name=list(FEATURES), categorical_feature=list(CATEGORIES))
-    booster = lgb.train(
-        {**chosen, "monotone_constraints": [MONOTONE.get(name, 0) for name in FEATURES]},
-        data,
-        num_boost_round=rounds,
-        valid_sets=[data.create_valid(later, later_happened)],
-        callbacks=[lgb.early_stopping(patience, verbose=False)],
-    )
-    return Trees(booster.model_to_string(num_iteration=booster.best_iteration), categories)

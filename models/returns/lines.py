@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models import tables
+from models.tables import NEVER, Integers, days, texts
+
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 LEVELS = ("sku", "style", "category", "brand", "customer", "store")
 SUMS = ("lines", "lines_6th", "lines_3rd", "lines_2_3rds", "returned", "returned_fit", "returned_quality")
@@ -47,7 +48,6 @@ COLUMNS = {
         "service",
     ),
 }
-NEVER = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,14 @@ class Lines:
     last_day: int
 
     @classmethod
-    def from_tables(cls, tables: Mapping[str, pd.DataFrame]) -> Lines:
+    def from_tables(cls, given: Mapping[str, pd.DataFrame]) -> Lines:
         """Take the known columns of the feature tables, in any row order; raises `ValueError` when one is missing."""
-        taken = {name: _taken(name, tables[name]) for name in COLUMNS}
+        taken = tables.known_columns(given, COLUMNS)
         frame = taken["feat_order_line"].sort_values(["ordered_on", "order_line_id"], ignore_index=True)
         units = frame.pop("units").to_numpy(np.float64)
         day = days(frame.pop("ordered_on"))
         for name in (*NUMBERS, *HISTORY):
-            frame[name] = frame[name].astype("float32").to_numpy(np.float32, na_value=np.nan)
+            frame[name] = tables.numbers(frame[name])
         for name in CATEGORIES:
             frame[name] = texts(frame[name])
         order = pd.factorize(frame["order_id"])[0].astype(np.int64)
@@ -131,29 +131,6 @@ class Lines:
 
     def numbers(self, name: str) -> NDArray[np.float32]:
         return self.frame[name].to_numpy(np.float32)
-
-
-def days(dates: pd.Series) -> Integers:
-    """Days since 1970-01-01; `NEVER` where there is none."""
-    on = pd.to_datetime(dates).astype("datetime64[s]").to_numpy("datetime64[D]")
-    return np.where(np.isnat(on), NEVER, on.astype(np.int64))
-
-
-def texts(values: pd.Series) -> NDArray[np.object_]:
-    """Text as Python has it, None where there is none."""
-    found = values.to_numpy(object).copy()
-    found[values.isna().to_numpy(bool)] = None
-    return np.asarray(found, object)
-
-
-def day_number(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
-
-
-def _taken(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    if missing := [column for column in COLUMNS[name] if column not in table.columns]:
-        raise ValueError(f"{name} lacks {', '.join(missing)}")
-    return table[list(COLUMNS[name])]
 
 
 def _returns(table: pd.DataFrame, frame: pd.DataFrame) -> Returns:

@@ -15,13 +15,14 @@ from models import evaluation
 from models.calibration import choose, log_loss
 from models.description import Model, Recipe
 from models.returns import example
-from models.returns.features import Inputs, categories_of, matrix, raw_frame
-from models.returns.learning import PARAMETERS, PATIENCE, ROUNDS, grow, rates_of, split, training_rows
-from models.returns.lines import Lines, day_number, texts
+from models.returns.features import Inputs, matrix, raw_frame
+from models.returns.learning import PARAMETERS, grow, rates_of, split, training_rows
+from models.returns.lines import CATEGORIES, Lines
 from models.returns.model import LIGHTGBM, LOGISTIC, SKU_RATE, ReturnModel
 from models.returns.regression import fit_regression
 from models.returns.rows import Rows, at_drawn_age, at_order, at_shipment, joined, open_on
 from models.splits import ClosedWindow
+from models.tables import day_number, span, texts
 
 Floats = NDArray[np.float64]
 _FEWEST_LINES = 100
@@ -50,13 +51,10 @@ class Question:
         return Lines.from_tables(tables)
 
     def days(self, history: Lines) -> tuple[date, date] | None:
-        if not len(history.day):
-            return None
-        first, last = (np.datetime64(int(day), "D").astype(date) for day in (history.day[0], history.last_day))
-        return first, last
+        return span(history.day, history.last_day)
 
     def recipe(self, seed: int) -> Recipe:
-        return Recipe(LIGHTGBM, {**PARAMETERS, "rounds": ROUNDS, "patience": PATIENCE}, seed)
+        return Recipe(LIGHTGBM, dict(PARAMETERS), seed)
 
     def cases(self, history: Lines, window: ClosedWindow) -> Cases:
         """Each line ordered in the window three times: at its order, at its shipment and at a later age."""
@@ -83,7 +81,7 @@ class Question:
         part = _part(known, parts.older)
         if recipe.method == LOGISTIC:
             inputs = Inputs.of_rows(older)
-            categories = categories_of(inputs)
+            categories = inputs.categories(CATEGORIES)
             regression = fit_regression(matrix(inputs, rates, categories), older.happened(), recipe.seed)
             stated = expit(regression.log_odds(matrix(Inputs.of_rows(newer), rates, categories)))
             calibration = choose(stated, newer.happened(), newer.week)

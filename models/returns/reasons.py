@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.returns.features import FEATURES, GROUPS, Inputs
+from models.reasons import Words, only, strongest
+from models.returns.features import GROUPS, Inputs
+from models.returns.lines import CATEGORIES
 
 Floats = NDArray[np.float64]
-REASONS = ("reason_1", "reason_2", "reason_3")
-SUBJECTS = tuple(dict.fromkeys(GROUPS.values()))
 
 
 def reasons(inputs: Inputs, contributions: Floats) -> dict[str, NDArray[np.object_]]:
-    """The three subjects that move each row most, the strongest first; `contributions` are by feature."""
-    member = np.array([[GROUPS[name] == subject for subject in SUBJECTS] for name in FEATURES], np.float64)
-    moved = contributions @ member
-    strongest = np.argsort(-np.abs(moved), axis=1, kind="stable")[:, : len(REASONS)]
-    told = {name: np.full(inputs.size, None, object) for name in REASONS}
-    for number, subject in enumerate(SUBJECTS):
-        rows, ranks = np.nonzero(strongest == number)
-        if not len(rows):
-            continue
-        phrases = _phrases(subject, inputs, rows)
-        signs = np.where(moved[rows, number] > 0, "raises", "lowers")
-        for rank, name in enumerate(REASONS):
-            here = ranks == rank
-            told[name][rows[here]] = [
-                f"{sign} it: {text}" for sign, text in zip(signs[here], phrases[here], strict=True)
-            ]
-    return told
+    """The three subjects that move each row most; `contributions` are by feature."""
+    return strongest(inputs, contributions, GROUPS, _WORDS, CATEGORIES)
 
 
 def base_reason(inputs: Inputs) -> dict[str, NDArray[np.object_]]:
-    """What the rate of the SKU rests on; there is nothing more to say."""
-    told = {name: np.full(inputs.size, None, object) for name in REASONS}
-    told[REASONS[0]] = _phrases("sku", inputs, np.arange(inputs.size))
-    return told
-
-
-def _phrases(subject: str, inputs: Inputs, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-    names, say = _WORDS[subject]
-    columns = [inputs.column(name)[rows].astype(np.float64) for name in names]
-    if subject in ("category", "channel"):
-        texts = inputs.text("category_1" if subject == "category" else "channel")[rows]
-        return np.array([say(text, *values) for text, *values in zip(texts, *columns, strict=True)] or [], object)
-    return np.array([say(*values) for values in zip(*columns, strict=True)], object)
+    """What the rate of the SKU rests on."""
+    return only(inputs, ("sku",), _WORDS, CATEGORIES)
 
 
 def _of(what: str) -> Callable[[float, float], str]:
@@ -90,14 +64,13 @@ def _category(name: str | None, back: float, lines: float) -> str:
     return _of(f"its category ({name})" if name else "its category")(back, lines)
 
 
-# Columns that a subject's words need, and the words.
-_WORDS: Mapping[str, tuple[tuple[str, ...], Callable[..., str]]] = {
+_WORDS: Words = {
     "sku": (("sku_returned", "sku_lines"), _of("the SKU")),
     "style": (
         ("style_returned_fit", "style_lines"),
         lambda b, n: f"{_count(b)} of {n:.0f} lines of the style did not fit",
     ),
-    "category": (("category_returned", "category_lines"), _category),
+    "category": (("category_1", "category_returned", "category_lines"), _category),
     "brand": (("brand_returned", "brand_lines"), _of("the brand")),
     "customer": (("customer_returned", "customer_lines", "past_order_count"), _customer),
     "store": (("store_returned", "store_lines"), _of("the store")),
@@ -108,6 +81,6 @@ _WORDS: Mapping[str, tuple[tuple[str, ...], Callable[..., str]]] = {
     "basket": (("order_line_count",), lambda count: f"{count:.0f} lines in the order"),
     "part": (("returned_so_far",), lambda part: f"{part:.0%} of the line came back already"),
     "moment": (("order_hour",), lambda hour: f"ordered at {hour:.0f} o'clock"),
-    "channel": (("order_hour",), lambda name, _: f"ordered by {name}" if name else "its channel is not told"),
+    "channel": (("channel",), lambda name: f"ordered by {name}" if name else "its channel is not told"),
     "delivery": (("late_days", "days_since_delivered", "age_days"), _delivery),
 }

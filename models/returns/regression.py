@@ -6,16 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import logit
 
+from models import logistic
 from models.returns.features import FEATURES, MONOTONE
 from models.returns.lines import CATEGORIES
 
 Floats = NDArray[np.float64]
 _MOST_ROWS, _PENALTY = 60_000, 1e-5
-# Nearly every step is Newton's own.
-_FAR = {"initial_trust_radius": 100.0, "max_trust_radius": 1e4, "gtol": 1e-5}
 _NUMBERS = tuple(number for number, name in enumerate(FEATURES) if name not in CATEGORIES)
 _NEVER_BELOW_0 = np.array(
     [False, *(MONOTONE.get(FEATURES[number], 0) > 0 for number in _NUMBERS), *(False for _ in _NUMBERS)]
@@ -51,11 +49,7 @@ def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Re
         kept = np.sort(np.random.default_rng(seed).choice(len(made), _MOST_ROWS, replace=False))
         made, happened = made[kept], happened[kept]
     plain = _plain(made)
-    known = np.isfinite(plain)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, plain, 0).sum(axis=0) / count
-    scale = np.sqrt(np.where(known, (plain - mean) ** 2, 0).sum(axis=0) / count)
-    means, scales = tuple(mean.tolist()), tuple(np.where(scale > 1e-9, scale, 1.0).tolist())
+    means, scales = (tuple(found.tolist()) for found in logistic.standard(plain, 1e-9))
     terms = _terms(made, means, scales)
     return Regression(means, scales, tuple(np.round(_weights(terms, happened), 5).tolist()))
 
@@ -65,30 +59,13 @@ def _weights(terms: Floats, happened: Floats) -> Floats:
     weights, used = np.zeros(terms.shape[1]), terms.std(axis=0) > 0
     used[0] = True
     while True:
-        given = (np.ascontiguousarray(terms[:, used]), happened)
-        found = minimize(_loss, weights[used], given, "trust-exact", _slope, _curve, options=_FAR)
+        found = logistic.fit(terms[:, used], happened, _PENALTY, weights[used])
         weights = np.zeros(len(used))
-        weights[used] = found.x
+        weights[used] = found
         wrong = _NEVER_BELOW_0 & (weights < 0)
         if not wrong.any():
             return weights
         used &= ~wrong
-
-
-def _loss(weights: Floats, terms: Floats, happened: Floats) -> float:
-    """Penalised mean log loss."""
-    odds = terms @ weights
-    return float(np.mean(np.logaddexp(0, odds) - happened * odds) + _PENALTY / 2 * weights @ weights)
-
-
-def _slope(weights: Floats, terms: Floats, happened: Floats) -> Floats:
-    return np.asarray(terms.T @ (expit(terms @ weights) - happened) / len(terms) + _PENALTY * weights, np.float64)
-
-
-def _curve(weights: Floats, terms: Floats, happened: Floats) -> Floats:
-    stated = expit(terms @ weights)
-    curve = (terms.T * (stated * (1 - stated))) @ terms / len(terms)
-    return np.asarray(curve + _PENALTY * np.eye(len(weights)), np.float64)
 
 
 def _plain(made: NDArray[np.float32]) -> Floats:

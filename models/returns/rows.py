@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from models.returns.lines import NEVER, Lines
+from models.returns.lines import Lines
+from models.tables import NEVER, Integers
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 # What a row knows beyond its line; all of it as of the end of day `ordered + age`.
 STATE = (
     "age_days",

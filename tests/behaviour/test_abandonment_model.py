@@ -10,12 +10,13 @@ import pytest
 from planted_decisions import FIRST, HORIZON_DAYS, LAST, LIFT, chances, known, tables
 
 from models.abandonment import example
-from models.abandonment.carts import Carts, day_number
+from models.abandonment.carts import Carts
 from models.abandonment.features import Inputs, raw_frame
 from models.abandonment.model import LIGHTGBM, CartModel
 from models.abandonment.question import Question
 from models.description import Recipe, TooLittleDataError
 from models.splits import ClosedWindow
+from models.tables import day_number
 
 QUESTION = Question(HORIZON_DAYS)
 # Fewer trees than it would grow, for speed.

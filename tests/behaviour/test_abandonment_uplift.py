@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from planted_decisions import HORIZON_DAYS, LAST, LIFT, tables
 
-from models.abandonment.carts import day_number
 from models.abandonment.features import FEATURES, Inputs
 from models.abandonment.model import CartModel
 from models.abandonment.question import Question
 from models.abandonment.uplift import MEAN_LIFT, X_LEARNER, Experiment, learn_effect
 from models.description import Recipe
+from models.tables import day_number
 
 CATEGORIES: dict[str, tuple[str, ...]] = {"device": ("a",), "traffic_source": ("a",), "category_1": ("a",)}
 ORDERS = FEATURES.index("earlier_order_count")

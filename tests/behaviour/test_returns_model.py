@@ -13,11 +13,12 @@ from planted_lines import DAYS, FIRST, LAST, WINDOW_DAYS, known, tables
 from models.description import Recipe, TooLittleDataError
 from models.returns import example, rows
 from models.returns.features import Inputs, raw_frame
-from models.returns.lines import Lines, day_number
+from models.returns.lines import Lines
 from models.returns.model import LIGHTGBM, ReturnModel
 from models.returns.question import Question
 from models.returns.rows import STATE, Rows
 from models.splits import ClosedWindow
+from models.tables import day_number
 
 QUESTION = Question(WINDOW_DAYS)
 # Fewer trees than it would grow, for speed.

@@ -21,8 +21,9 @@ import json, resource, sys, time
 from datetime import date, timedelta
 import lightgbm as lgb, numpy as np, pandas as pd
 from models.abandonment import learning
-from models.abandonment.carts import CATEGORIES, COLUMNS, day_number
-from models.abandonment.features import FEATURES, MONOTONE, Inputs, categories_of, matrix
+from models.abandonment.carts import CATEGORIES, COLUMNS
+from models.tables import day_number
+from models.abandonment.features import FEATURES, MONOTONE, Inputs, matrix
 from models.abandonment.question import Question
 
 snapshot, as_of = sys.argv[1], date.fromisoformat(sys.argv[2])
@@ -50,14 +51,15 @@ spent["plain learned"] = spent["plain scored"] = spent["trees"] = 0
 for stage in learning.STAGES:
     chosen = learning.stage_of(history.moment) == stage
     older, newer = (history.unwritten(which & chosen) for which in (parts.older, parts.newer))
-    categories = categories_of(Inputs.of_rows(history, older))
+    categories = Inputs.of_rows(history, older).categories(CATEGORIES)
     made = [matrix(Inputs.of_rows(history, i), categories) for i in (older, newer, np.flatnonzero(chosen))]
     parameters = {**learning.PARAMETERS, "monotone_constraints": [MONOTONE.get(n, 0) for n in FEATURES], "seed": 7}
+    rounds, patience = parameters.pop("rounds"), parameters.pop("patience")
     note("made")
     data = lgb.Dataset(made[0], happened[older], categorical_feature=list(CATEGORIES), feature_name=list(FEATURES))
     plain = lgb.train(
-        parameters, data, learning.ROUNDS, [data.create_valid(made[1], happened[newer])],
-        callbacks=[lgb.early_stopping(learning.PATIENCE, verbose=False)],
+        parameters, data, rounds, [data.create_valid(made[1], happened[newer])],
+        callbacks=[lgb.early_stopping(patience, verbose=False)],
     )
     spent["plain learned"] += time.process_time() - begun
     begun = time.process_time()

@@ -22,9 +22,10 @@ from models.description import Recipe
 from models.evaluation import placements, precisions
 from models.returns import rows
 from models.returns.features import Inputs
-from models.returns.lines import COLUMNS, Lines, day_number
+from models.returns.lines import COLUMNS, Lines
 from models.returns.question import Question
 from models.returns.rows import Rows
+from models.tables import day_number
 
 pytestmark = pytest.mark.campaign
 ROOT = Path(__file__).parents[2]

@@ -46,10 +46,11 @@ made = [matrix(Inputs.of_rows(each), rates, model.categories) for each in (older
 happened = [each.happened() for each in (older, newer)]
 note("features")
 parameters = {**learning.PARAMETERS, "monotone_constraints": [MONOTONE.get(name, 0) for name in FEATURES], "seed": 7}
+rounds, patience = parameters.pop("rounds"), parameters.pop("patience")
 data = lgb.Dataset(made[0], happened[0], categorical_feature=list(CATEGORIES), feature_name=list(FEATURES))
 plain = lgb.train(
-    parameters, data, learning.ROUNDS, [data.create_valid(made[1], happened[1])],
-    callbacks=[lgb.early_stopping(learning.PATIENCE, verbose=False)],
+    parameters, data, rounds, [data.create_valid(made[1], happened[1])],
+    callbacks=[lgb.early_stopping(patience, verbose=False)],
 )
 note("plain learned")
 plain.predict(made[2], num_threads=1)
