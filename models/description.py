@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     import pandas as pd
 
+    from models.drawings import Drawing
     from models.splits import ClosedWindow
 
 Better = Literal["lower", "higher", "near zero"]
@@ -79,9 +80,10 @@ class Description:
     `tables` are the feature tables it reads. `matures_after` is the setting, or the number of days, after which the
     label of a decision is known. `challenger` is the method that is learned; `baselines` need no learning. The first
     of `metrics` decides. `slices` and `claims` are columns of the judged cases: a claim is a stated probability.
-    `key` and `outputs` are the columns of its predictions; `further` names what a night makes of them besides. Without
-    the feeds it `needs`, or rows in the feature tables of `needs_rows`, it is switched off by name. Decisions of a
-    window are taken at its origin, or, where `is_decided_daily`, on each of its days.
+    `key` and `outputs` are the columns of its predictions; `further` names what a night makes of them besides.
+    Where chances are drawn the slice `moments` parts them; `drawings` names the plots that only this model has.
+    Without the feeds it `needs`, or rows in the feature tables of `needs_rows`, it is switched off by name. Decisions
+    of a window are taken at its origin, or, where `is_decided_daily`, on each of its days.
     """
 
     name: str
@@ -103,6 +105,8 @@ class Description:
     limits: tuple[str, ...]
     fewest_days: int
     further: tuple[str, ...] = ()
+    moments: str | None = None
+    drawings: tuple[str, ...] = ()
     needs: tuple[str, ...] = ("orders", "order_lines")
     needs_rows: tuple[str, ...] = ()
     is_decided_daily: bool = False
@@ -190,7 +194,8 @@ class Question(Protocol):
 
     def judge(self, model: Model, cases: Any) -> pd.DataFrame:
         """One row a case: `at` (its day), each slice, `<metric>.part` and `<metric>.whole`, the columns metrics go
-        `by`, and `<claim>.gap`, what happened (0 to 1) less the probability stated."""
+        `by`, and `<claim>.gap`, what happened (0 to 1) less the probability stated; where this differs from case to
+        case, `<claim>.stated` too."""
         ...
 
     def score(self, model: Model, history: Any) -> pd.DataFrame:
@@ -199,6 +204,10 @@ class Question(Protocol):
 
     def further(self, model: Model, history: Any) -> Mapping[str, pd.DataFrame]:
         """The night's tables that the description calls `further`; not asked for where it names none."""
+        ...
+
+    def drawings(self, model: Model, history: Any) -> Mapping[str, Drawing]:
+        """The plots that the description names; not asked for where it names none."""
         ...
 
     def load(self, files: Mapping[str, bytes]) -> Model:

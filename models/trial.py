@@ -51,6 +51,20 @@ class Trial:
         sums = bootstrap.sums(gap, np.ones(len(gap)), self._group(None), self._blocks(ALL), is_root=False)
         return self._interval(sums.values(), ALL)
 
+    def chances(self, name: str, claim: str) -> dict[str, tuple[Floats, Floats]]:
+        """Of a candidate's claim, by moment of decision: the chances stated and what happened, 0 or 1 a case.
+
+        Empty where a claim states the same chance of every case.
+        """
+        if f"{claim}.stated" not in self.judged[name]:
+            return {}
+        stated = self._column(name, f"{claim}.stated", ALL)
+        happened, moments = stated + self._column(name, f"{claim}.gap", ALL), self.description.moments
+        if moments is None:
+            return {ALL: (stated, happened)}
+        at = self._any[moments].to_numpy()
+        return {str(each): (stated[at == each], happened[at == each]) for each in pd.unique(at)}
+
     def cases(self, part: str = ALL) -> int:
         return len(self._blocks(part))
 

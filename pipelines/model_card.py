@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pipelines.model_inputs import Inputs
 
 FILE = "card.html"
-BY_ORIGIN, GAINS = "by_origin.svg", "gains.svg"
-DOCUMENTS = (FILE, BY_ORIGIN, GAINS)
 Log = Callable[[str], None]
 
 
@@ -27,15 +25,17 @@ def documents(
     inputs: Inputs, model: Model, tested: Backtest, trial: Trial | None, verdict: Verdict, tags: Mapping[str, str]
 ) -> dict[str, bytes]:
     """The card and its plots as files."""
-    if trial is None:
-        return {FILE: _card(inputs, model, verdict, tags, []).encode()}
-    plots = model_figures.plots(tested, trial, verdict.challenger)
-    shown = model_figures.sections(trial, verdict.challenger, plots)
-    return {
-        FILE: _card(inputs, model, verdict, tags, shown).encode(),
-        BY_ORIGIN: _standalone(plots.by_origin.svg).encode(),
-        GAINS: _standalone(plots.gains.svg).encode(),
-    }
+    judged = model_figures.judged(tested, trial, verdict.challenger) if trial else []
+    own = model_figures.own(inputs, model)
+    parts = model_figures.tables(trial, verdict.challenger) if trial else []
+    parts += [model_figures.shown(title, drawn) for title, drawn in (("As judged", judged), ("As it is", own)) if drawn]
+    plots = {f"{figure.name}.svg": _standalone(figure.plot.svg).encode() for figure in (*judged, *own)}
+    return {FILE: _card(inputs, model, verdict, tags, parts).encode(), **plots}
+
+
+def is_document(name: str) -> bool:
+    """Whether a file beside a model's is for people to read."""
+    return name.endswith((".html", ".svg"))
 
 
 def publish(home: Home, model: str, log: Log) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from models.bootstrap import Interval
+    from models.description import Model
+    from models.drawings import Drawing
     from models.trial import Trial
     from pipelines.backtest import Backtest
+    from pipelines.model_inputs import Inputs
 
 COLUMNS = (
     "origin",
@@ -73,15 +76,88 @@ def _flat(interval: Interval) -> tuple[float | None, ...]:
 
 
 @dataclass(frozen=True)
-class Plots:
-    """The deciding metric by origin, and the gains by slice."""
+class Figure:
+    """A plot with the name of its file, its title and what to see in it."""
 
-    by_origin: Plot
-    gains: Plot
+    name: str
+    title: str
+    plot: Plot
+    caption: str
 
 
-def plots(tested: Backtest, trial: Trial, candidate: str) -> Plots:
-    return Plots(_by_origin(tested), _gains(trial, candidate))
+def judged(tested: Backtest, trial: Trial, candidate: str) -> list[Figure]:
+    """How a candidate did beside the others, by slice and origin, and how what it stated came true."""
+    metric = trial.description.metrics[0]
+    return [
+        Figure(
+            "gains",
+            f"Gain of {candidate} by slice",
+            _gains(trial, candidate),
+            f"Share of the other's {metric.name}; right of 0 is better.",
+        ),
+        Figure(
+            "by_origin",
+            "By origin",
+            _by_origin(tested),
+            f"{metric.name} of the window after each origin, better {metric.better}.",
+        ),
+        *(figure for claim in trial.description.claims for figure in _chances(trial, candidate, claim)),
+    ]
+
+
+def own(inputs: Inputs, model: Model) -> list[Figure]:
+    """The plots that only this model has."""
+    if not inputs.description.drawings:
+        return []
+    found = inputs.question.drawings(model, inputs.history)
+    return [_drawn_as(name, found[name]) for name in inputs.description.drawings if name in found]
+
+
+def _chances(trial: Trial, candidate: str, claim: str) -> Iterator[Figure]:
+    """How often what was stated came true, and how much more often among what was stated likeliest."""
+    from models import drawings
+
+    chances = trial.chances(candidate, claim)
+    if not chances:
+        return
+    most = max(max(x, y) for pair in chances.values() for x, y in drawings.reliability(*pair))
+    yield _drawn_as(
+        f"reliability_{claim}",
+        drawings.Lines(
+            f"Reliability of {claim}",
+            "Ten groups of equally many cases; on the faint line a chance comes true as often as stated.",
+            "chance stated",
+            "share that happened",
+            {name: drawings.reliability(*pair) for name, pair in chances.items()},
+            reference=((0.0, 0.0), (most, most)),
+        ),
+    )
+    yield _drawn_as(
+        f"lift_{claim}",
+        drawings.Lines(
+            f"Lift of {claim}",
+            "How many times as often as in all it happened among the share of cases stated likeliest.",
+            "share of cases, likeliest first",
+            "times as often",
+            {name: drawings.lift(*pair) for name, pair in chances.items()},
+            is_share=(True, False),
+            reference=((0.0, 1.0), (1.0, 1.0)),
+        ),
+    )
+
+
+def _drawn_as(name: str, drawing: Drawing) -> Figure:
+    from models.drawings import Bars
+
+    if isinstance(drawing, Bars):
+        values = list(drawing.bars.values())
+        notes = [f"{value:.0%}" for value in values]
+        plot = figures.bars(name, list(drawing.bars), [(drawing.title, values)], notes, is_share=True)
+        return Figure(name, drawing.title, plot, drawing.caption)
+    lines = [Line(each, points) for each, points in drawing.lines.items()]
+    reference = Line("reference", drawing.reference)
+    plot = figures.curves(name, lines, drawing.along, drawing.up, drawing.is_share, reference)
+    return Figure(name, drawing.title, plot, drawing.caption)
 
 
 def _by_origin(tested: Backtest) -> Plot:
@@ -142,26 +218,15 @@ def calibration_table(trial: Trial, candidate: str) -> str:
     return page.table(f"Calibration of {candidate}", columns, rows, f"At most {margin} beyond noise is accepted.")
 
 
-def sections(trial: Trial, candidate: str, plots: Plots) -> list[str]:
-    """The parts of a page that show how a candidate was judged."""
-    metric = trial.description.metrics[0]
-    shown = [
-        page.figure(
-            f"Gain of {candidate} by slice",
-            plots.gains,
-            f"Share of the other's {metric.name}; right of 0 is better.",
-        ),
-        page.figure(
-            "By origin",
-            plots.by_origin,
-            f"{metric.name} of the window after each origin, better {metric.better}.",
-        ),
-    ]
-    return [
-        page.section("Figures", [], [figures_table(trial)]),
-        page.section("Slices and origins", [], shown),
-        page.section("Calibration", [], [calibration_table(trial, candidate)] if trial.description.claims else []),
-    ]
+def tables(trial: Trial, candidate: str) -> list[str]:
+    """The parts of a page that say in figures how a candidate was judged."""
+    calibration = [page.section("Calibration", [], [calibration_table(trial, candidate)])]
+    return [page.section("Figures", [], [figures_table(trial)]), *(calibration if trial.description.claims else [])]
+
+
+def shown(title: str, drawn: Sequence[Figure]) -> str:
+    """The part of a page that shows figures."""
+    return page.section(title, [], [page.figure(each.title, each.plot, each.caption) for each in drawn])
 
 
 def results_page(tested: Backtest) -> str:
@@ -173,5 +238,5 @@ def results_page(tested: Backtest) -> str:
     lead = f"{window_text(tested.windows)}; every candidate has seen nothing after its origin."
     body = [page.prose("Too little closed history to compare.")]
     if trial is not None:
-        body = sections(trial, challenger, plots(tested, trial, challenger))
+        body = [*tables(trial, challenger), shown("As judged", judged(tested, trial, challenger))]
     return page.page(f"Backtest of {tested.description.name}", lead, body)

@@ -11,7 +11,7 @@ from pipelines import decisions, model_files
 from pipelines.decisions import PROMOTION, Decision, Version
 from pipelines.errors import NightshiftError, UsageError
 from pipelines.home import Home
-from pipelines.model_card import DOCUMENTS
+from pipelines.model_card import is_document
 from pipelines.model_inputs import matures_days
 from pipelines.settings import Settings
 
@@ -58,7 +58,7 @@ def promote(settings: Settings, model: str, number: str, because: str, log: Log)
 def _proven_apart(home: Home, version: Version, matures: int, log: Log) -> Version:
     """A version of which no SHA-256 is on record, with those of its files, once a process apart could load them."""
     folder = home.root / version.folder
-    files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.name not in DOCUMENTS}
+    files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if not is_document(path.name)}
     log(f"{version.model}: {version.name} has no SHA-256 on record; loading it in a process of its own")
     if model_files.probe(version.model, matures, files) != version.model_version:
         raise NightshiftError(f"{version.name}: its files in {folder} are those of another model")

@@ -35,6 +35,8 @@ DESCRIPTION = Description(
     fallback=Fallback("recency_rule", max_age_days=120),
     exports=(Export("cart_recovery", 1, ("as_of", "cart_id")),),
     key=("cart_key", "visitor_id", "customer_id"),
+    moments="moment",
+    drawings=("importance",),
     outputs=("purchase_probability", "message_effect", "effect_method", "reason_1", "reason_2", "reason_3"),
     limits=(
         "A purchase by somebody who is not known, on another device, is seen by nobody and counts as none.",

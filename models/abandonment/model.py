@@ -72,14 +72,16 @@ class CartModel:
             if len(index):
                 yield index, matrix(inputs.chosen(index), grown.categories), grown
 
-    def _reasons(self, inputs: Inputs) -> dict[str, NDArray[np.object_]]:
-        if not self.stages:
-            return rule_reason(inputs)
+    def contributions(self, inputs: Inputs) -> Floats:
+        """What each feature adds to the log-odds before calibration, shape (rows, features); 0 for the rule."""
         moved = np.zeros((inputs.size, len(FEATURES)))
         for index, made, grown in self._by_stage(inputs):
             for at in range(0, len(made), _AT_ONCE):
                 moved[index[at : at + _AT_ONCE]] = grown.contributions(made[at : at + _AT_ONCE])
-        return reasons(inputs, moved)
+        return moved
+
+    def _reasons(self, inputs: Inputs) -> dict[str, NDArray[np.object_]]:
+        return reasons(inputs, self.contributions(inputs)) if self.stages else rule_reason(inputs)
 
     @property
     def version(self) -> str:

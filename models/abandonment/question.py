@@ -10,18 +10,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models import evaluation
+from models import drawings, evaluation
 from models.abandonment import example
 from models.abandonment.carts import KEY, MOMENTS, NIGHT, Carts, Floats
-from models.abandonment.features import Inputs, raw_frame
+from models.abandonment.features import FEATURES, Inputs, raw_frame
 from models.abandonment.learning import PARAMETERS, STAGES, grow, mature, split
 from models.abandonment.model import LIGHTGBM, LOGISTIC, RECENCY_RULE, CartModel
 from models.abandonment.rule import fit_rule
 from models.abandonment.uplift import experiment_of, learn_effect
 from models.calibration import log_loss
 from models.description import Model, Recipe
+from models.drawings import Drawing
 from models.splits import ClosedWindow
 from models.tables import Integers, day_number, span, texts
+
+_NEWEST_DAYS, _MOST_DRAWN = 28, 5_000
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Question:
                 "value_brier.part": value * (stated - bought) ** 2,
                 "value_brier.whole": value,
                 "purchase.gap": bought - stated,
+                "purchase.stated": stated,
             }
         )
 
@@ -112,6 +116,14 @@ class Question:
         index = np.flatnonzero((history.moment == NIGHT) & (history.day == history.last_day) & history.is_open)
         key = pd.DataFrame({name: texts(history.frame[name].iloc[index]) for name in KEY})
         return key.join(model.told(Inputs.of_rows(history, index)))
+
+    def drawings(self, model: Model, history: Carts) -> Mapping[str, Drawing]:
+        """What moves the carts of the last four weeks."""
+        if not isinstance(model, CartModel):
+            raise TypeError(f"{model.method} is no model of carts")
+        index = np.flatnonzero((history.day > history.last_day - _NEWEST_DAYS) & history.is_open)
+        inputs = Inputs.of_rows(history, drawings.evenly(index, _MOST_DRAWN))
+        return {"importance": drawings.importance(FEATURES, model.contributions(inputs))}
 
     def load(self, files: Mapping[str, bytes]) -> CartModel:
         return CartModel.from_files(files)

@@ -30,6 +30,8 @@ DESCRIPTION = Description(
     fallback=Fallback("sku_rate", max_age_days=120),
     exports=(Export("return_risk", 1, ("as_of", "order_line_id")),),
     key=("order_line_id", "customer_id"),
+    moments="moment",
+    drawings=("importance",),
     outputs=("return_probability", "returned_part", "reason_1", "reason_2", "reason_3"),
     limits=(
         "A chance is given that the line is not cancelled.",

@@ -65,15 +65,19 @@ class ReturnModel:
         }
         return pd.DataFrame(columns | self._reasons(inputs))
 
-    def _reasons(self, inputs: Inputs) -> dict[str, NDArray[np.object_]]:
+    def contributions(self, inputs: Inputs) -> Floats:
+        """What each feature adds to the log-odds before calibration, shape (rows, features); 0 for the SKU's rate."""
         if self.regression is None or self.categories is None:
-            return base_reason(inputs)
+            return np.zeros((inputs.size, len(FEATURES)))
         made = matrix(inputs, self.rates, self.categories)
         moved = (1 - self.share) * self.regression.contributions(made)
         if self.trees:
             for at in range(0, len(made), _AT_ONCE):
                 moved[at : at + _AT_ONCE] += self.share * self.trees.contributions(made[at : at + _AT_ONCE])
-        return reasons(inputs, moved)
+        return moved
+
+    def _reasons(self, inputs: Inputs) -> dict[str, NDArray[np.object_]]:
+        return reasons(inputs, self.contributions(inputs)) if self.regression else base_reason(inputs)
 
     @property
     def version(self) -> str:

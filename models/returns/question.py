@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models import evaluation
+from models import drawings, evaluation
 from models.calibration import choose, log_loss
 from models.description import Model, Recipe
+from models.drawings import Drawing
 from models.returns import example
-from models.returns.features import Inputs, matrix, raw_frame
+from models.returns.features import FEATURES, Inputs, matrix, raw_frame
 from models.returns.learning import PARAMETERS, grow, rates_of, split, training_rows
 from models.returns.lines import CATEGORIES, Lines
 from models.returns.model import LIGHTGBM, LOGISTIC, SKU_RATE, ReturnModel
@@ -28,6 +29,7 @@ Floats = NDArray[np.float64]
 _FEWEST_LINES = 100
 _MOMENTS = ("order", "shipment", "later")
 _DRAWN = 5
+_MOST_DRAWN = 5_000
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Question:
                 "value_brier.part": value * (stated - back) ** 2,
                 "value_brier.whole": value,
                 "return.gap": back - stated,
+                "return.stated": stated,
             }
         )
 
@@ -131,6 +134,14 @@ class Question:
         names = ("order_line_id", "customer_id")
         key = pd.DataFrame({name: texts(history.frame[name].iloc[rows.index]) for name in names})
         return key.join(model.told(Inputs.of_rows(rows)))
+
+    def drawings(self, model: Model, history: Lines) -> Mapping[str, Drawing]:
+        """What moves the lines that may still come back."""
+        if not isinstance(model, ReturnModel):
+            raise TypeError(f"{model.method} is no model of returns")
+        rows = open_on(history, history.last_day, self.window_days)
+        inputs = Inputs.of_rows(rows.chosen(drawings.evenly(np.arange(len(rows)), _MOST_DRAWN)))
+        return {"importance": drawings.importance(FEATURES, model.contributions(inputs))}
 
     def load(self, files: Mapping[str, bytes]) -> ReturnModel:
         return ReturnModel.from_files(files)

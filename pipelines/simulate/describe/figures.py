@@ -67,7 +67,7 @@ class _Drawing:
 
 
 @contextmanager
-def _drawing(name: str, height: float, is_share: bool, along: str) -> Iterator[_Drawing]:
+def _drawing(name: str, height: float, is_share: bool, along: str, is_whole: bool = True) -> Iterator[_Drawing]:
     """Axes whose value axis (`along`, x or y) has ticks in thousands or percent; `svg` is set on leaving.
 
     The name salts the ids inside the SVG, so that figures of one page do not share them.
@@ -82,8 +82,8 @@ def _drawing(name: str, height: float, is_share: bool, along: str) -> Iterator[_
         drawing.axes.tick_params(length=0, pad=5)
         drawing.axes.grid(visible=False, axis="x" if along == "y" else "y")
         value_axis = getattr(drawing.axes, f"{along}axis")
-        value_axis.set_major_locator(MaxNLocator(nbins=5, integer=not is_share))
-        value_axis.set_major_formatter(FuncFormatter(_percent if is_share else _thousands))
+        value_axis.set_major_locator(MaxNLocator(nbins=5, integer=is_whole and not is_share))
+        value_axis.set_major_formatter(FuncFormatter(_percent if is_share else _thousands if is_whole else _plain))
         yield drawing
         written = io.StringIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
@@ -100,6 +100,10 @@ def _inline(svg: str) -> str:
 
 def _percent(value: float, _: Any = None) -> str:
     return f"{100 * value:.3g} %"
+
+
+def _plain(value: float, _: Any = None) -> str:
+    return f"{value:.4g}"
 
 
 def _thousands(value: float, _: Any = None) -> str:
@@ -119,7 +123,7 @@ def lines(name: str, series: Sequence[Line], is_share: bool = False) -> Plot:
     legend = tuple((line.name, FAINT if line.is_faint else next(colors)) for line in series)
     with _drawing(name, HEIGHT_INCHES, is_share, "y") as drawing:
         for line, (_, color) in zip(series, legend, strict=True):
-            days, values = zip(*line.points, strict=True) if line.points else ((), ())
+            days, values = _columns(line)
             marker, width = "o" if len(days) == 1 else "", 0.8 if line.is_faint else 1.6
             drawing.axes.plot(days, values, color=color, linewidth=width, marker=marker, markersize=4)
         locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
@@ -127,6 +131,29 @@ def lines(name: str, series: Sequence[Line], is_share: bool = False) -> Plot:
         drawing.axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         drawing.axes.set_ylim(bottom=0)
     return Plot(drawing.svg, legend if len(series) > 1 else ())
+
+
+def curves(
+    name: str, series: Sequence[Line], x_label: str, y_label: str, is_share: tuple[bool, bool], reference: Line
+) -> Plot:
+    """Lines of numbers against numbers, each of which is a share or not, before a faint one for reference."""
+    from matplotlib.ticker import FuncFormatter
+
+    colors = iter(COLORS)
+    legend = tuple((line.name, next(colors)) for line in series)
+    with _drawing(name, HEIGHT_INCHES, is_share[1], "y", is_whole=False) as drawing:
+        drawing.axes.plot(*_columns(reference), color=FAINT, linewidth=0.8)
+        for line, (_, color) in zip(series, legend, strict=True):
+            drawing.axes.plot(*_columns(line), color=color, linewidth=1.6, marker="o", markersize=3)
+        if is_share[0]:
+            drawing.axes.xaxis.set_major_formatter(FuncFormatter(_percent))
+        drawing.axes.set_xlabel(x_label)
+        drawing.axes.set_ylabel(y_label)
+    return Plot(drawing.svg, legend if len(series) > 1 else ())
+
+
+def _columns(line: Line) -> tuple[Sequence[Any], Sequence[float]]:
+    return ([x for x, _ in line.points], [y for _, y in line.points])
 
 
 def bars(
