@@ -88,7 +88,7 @@ class ErasedFiles:
     def snapshots(self) -> list[str]:
         """Snapshots that named the person are removed: their name is the hash of what they held."""
         found = []
-        for folder in sorted(self.home.snapshots.iterdir()):
+        for folder in sorted(self.home.snapshots.glob("*/")):
             with self._connected(folder) as connection:
                 if any(_named_rows(connection, path) for path in sorted(folder.rglob("*.parquet"))):
                     shutil.rmtree(folder)

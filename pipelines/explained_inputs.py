@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from models.questions import description
-from pipelines import ledger
+from pipelines import feature_snapshot, ledger
 from pipelines.delivered_sql import identifier
 from pipelines.export_files import parquet
 from pipelines.export_night import Night
@@ -39,8 +39,9 @@ def lines(connection: duckdb.DuckDBPyConnection, home: Home, night: Night, row: 
     if ledger.folder_fingerprint(folder) != snapshot:
         yield f"  it is damaged; make it again with: nightshift build --as-of {night.as_of}"
         return
-    for path in _tables(folder, night.table):
-        yield from _of_table(connection, path, night, row)
+    for table in _tables(folder, night.table):
+        relation = parquet(feature_snapshot.pattern(folder, table))
+        yield from _of_table(connection, table, relation, night, row)
 
 
 def loaded(home: Home, as_of: date, inputs: str) -> str:
@@ -58,12 +59,12 @@ def loaded(home: Home, as_of: date, inputs: str) -> str:
     return ", ".join(told)
 
 
-def _tables(folder: Path, table: str) -> list[Path]:
-    """The files of the tables that the export's model reads; all of a snapshot's for an export of former times."""
+def _tables(folder: Path, table: str) -> list[str]:
+    """The tables that the export's model reads; all of a snapshot's for an export of former times."""
+    there = feature_snapshot.tables_in(folder)
     if table not in EXPORTS:
-        return sorted(folder.glob("*.parquet"))
-    named = (folder / f"{name}.parquet" for name in description(EXPORTS[table].model).tables)
-    return [path for path in named if path.exists()]
+        return there
+    return [name for name in description(EXPORTS[table].model).tables if name in there]
 
 
 @dataclass(frozen=True)
@@ -85,33 +86,35 @@ def _link(types: Mapping[str, str], night: Night, row: Row) -> _Link:
     return _Link(tuple(shared), day_column, spoken_of[0] if spoken_of else None)
 
 
-def _of_table(connection: duckdb.DuckDBPyConnection, path: Path, night: Night, row: Row) -> Iterator[str]:
-    types = {name: kind for name, kind, *_ in connection.execute(f"describe from {parquet(path)}").fetchall()}
+def _of_table(
+    connection: duckdb.DuckDBPyConnection, table: str, relation: str, night: Night, row: Row
+) -> Iterator[str]:
+    types = {name: kind for name, kind, *_ in connection.execute(f"describe from {relation}").fetchall()}
     link = _link(types, night, row)
     if not link.columns:
-        count = connection.execute(f"select count(*) from {parquet(path)}").fetchall()[0][0]
-        yield f"  {path.stem}: all {count:,} rows; none is of this key alone"
+        count = connection.execute(f"select count(*) from {relation}").fetchall()[0][0]
+        yield f"  {table}: all {count:,} rows; none is of this key alone"
         return
     tests = " and ".join(f"{identifier(name)}::varchar = ?" for name in link.columns)
     values, by = [row[name] for name in link.columns], f"by {', '.join(link.columns)}"
     if link.day and link.day_column:
         on_day = f"{tests} and {identifier(link.day_column)}::varchar = ?"
-        if found := _rows(connection, path, on_day, [*values, link.day], None):
-            yield f"  {path.stem}: {len(found):,} rows {by} on {link.day_column} {link.day}"
+        if found := _rows(connection, relation, on_day, [*values, link.day], None):
+            yield f"  {table}: {len(found):,} rows {by} on {link.day_column} {link.day}"
             yield from _wrapped(found)
             return
-    count = connection.execute(f"select count(*) from {parquet(path)} where {tests}", values).fetchall()[0][0]
+    count = connection.execute(f"select count(*) from {relation} where {tests}", values).fetchall()[0][0]
     shown = f"; the newest {_SHOWN_ROWS}" if count > _SHOWN_ROWS else ""
-    yield f"  {path.stem}: {count:,} {'row' if count == 1 else 'rows'} {by}{shown}"
-    yield from _wrapped(_rows(connection, path, tests, values, link.day_column))
+    yield f"  {table}: {count:,} {'row' if count == 1 else 'rows'} {by}{shown}"
+    yield from _wrapped(_rows(connection, relation, tests, values, link.day_column))
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, path: Path, tests: str, values: list[str | None], day_column: str | None
+    connection: duckdb.DuckDBPyConnection, relation: str, tests: str, values: list[str | None], day_column: str | None
 ) -> list[dict[str, str | None]]:
     order = f"order by {identifier(day_column)} desc" if day_column else ""
     found = connection.execute(
-        f"select columns(*)::varchar from (from {parquet(path)} where {tests} {order} limit {_SHOWN_ROWS})", values
+        f"select columns(*)::varchar from (from {relation} where {tests} {order} limit {_SHOWN_ROWS})", values
     )
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

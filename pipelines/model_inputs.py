@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pipelines import ledger
+from pipelines import feature_snapshot
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
 from pipelines.settings import Settings
@@ -43,14 +43,15 @@ def model_inputs(settings: Settings, name: str, as_of: date, snapshot: str, matu
     description = questions.description(name)
     matures = matures or matures_days(settings, description)
     question = questions.question(name, matures)
-    folder = Home(settings.home).snapshots / snapshot
+    home = Home(settings.home)
     # A flipped bit in Parquet reads as another number, without an error.
-    if not folder.is_dir() or ledger.folder_fingerprint(folder) != snapshot:
+    if not feature_snapshot.is_whole(home, snapshot):
         raise NightshiftError(
             f"snapshot {snapshot} is missing or damaged; make it with: nightshift build --as-of {as_of}"
         )
     try:
-        history = question.read({table: _read(folder, table) for table in description.tables})
+        folder = home.snapshots / snapshot
+        history = question.read({table: feature_snapshot.read(folder, table) for table in description.tables})
     except ValueError as error:
         raise NightshiftError(f"snapshot {snapshot}: {error}; build it again") from error
     days = question.days(history)
@@ -59,21 +60,3 @@ def model_inputs(settings: Settings, name: str, as_of: date, snapshot: str, matu
     if days[1] != as_of:
         raise NightshiftError(f"snapshot {snapshot} ends on {days[1]}, not on {as_of}; build that day first")
     return Inputs(description, question, history, as_of, snapshot, matures)
-
-
-def rows_of(home: Home, snapshot: str, table: str) -> int:
-    """How many rows a feature table of a snapshot has."""
-    import pyarrow.parquet as pq
-
-    path = home.snapshots / snapshot / f"{table}.parquet"
-    return int(pq.read_metadata(path).num_rows) if path.exists() else 0
-
-
-def _read(folder: Any, table: str) -> Any:
-    import pandas as pd
-
-    path = folder / f"{table}.parquet"
-    if not path.exists():
-        raise ValueError(f"it has no {table}")
-    # Arrow types turn DECIMAL into float64 in one step; the default would make a Python object of each cell.
-    return pd.read_parquet(path, dtype_backend="pyarrow")

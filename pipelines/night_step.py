@@ -8,10 +8,9 @@ from datetime import date
 from typing import Any
 
 from models.questions import NAMES, description
-from pipelines import attempts, ledger
+from pipelines import attempts, feature_snapshot, ledger
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
-from pipelines.model_inputs import rows_of
 from pipelines.settings import Settings
 from pipelines.sources import load_sources
 
@@ -49,12 +48,12 @@ def able_in(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> 
     Where the day is built, they have rows of what they are about, too.
     """
     loaded, snapshot = {part.feed for part in ledger.all_partitions(home, as_of)}, _newest_snapshot(home, as_of)
-    able = []
+    folder, able = home.snapshots / str(snapshot), []
     for model in models or NAMES:
         tables = description(model).needs_rows if snapshot else ()
         if absent := [feed for feed in description(model).needs if feed not in loaded]:
             log(f"{model}: off, no {', '.join(absent)}")
-        elif empty := [table for table in tables if not rows_of(home, str(snapshot), table)]:
+        elif empty := [table for table in tables if not feature_snapshot.row_count(folder, table)]:
             log(f"{model}: off, no rows in {', '.join(empty)}")
         else:
             able.append(model)

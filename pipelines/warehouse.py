@@ -20,6 +20,7 @@ from pipelines import (
     attempts,
     audience,
     decisions,
+    feature_snapshot,
     kept_snapshots,
     ledger,
     orphans,
@@ -30,10 +31,10 @@ from pipelines import (
 from pipelines.audience import LeftOut
 from pipelines.changes import Changes, Held, changes, forget_held, held_after
 from pipelines.dbt_outcome import DbtOutcome
-from pipelines.delivered_sql import identifier, literal
+from pipelines.delivered_sql import literal
 from pipelines.errors import NightshiftError, PartlyFailedError
 from pipelines.feeds import FEEDS
-from pipelines.home import Home, move_durably, write_atomically
+from pipelines.home import Home, write_atomically
 from pipelines.ledger import Partition
 from pipelines.settings import Settings
 from pipelines.sources import Store
@@ -95,7 +96,7 @@ class Warehouse:
             :_HASH_LENGTH
         ]
         state = self.state
-        if state and state.inputs == inputs and self._has_snapshot(state.snapshot):
+        if state and state.inputs == inputs and feature_snapshot.is_whole(self.home, state.snapshot):
             log(f"warehouse: unchanged since the last build for {self.as_of}, snapshot {state.snapshot}")
             return state
         _state_file(self.path).unlink(missing_ok=True)
@@ -278,32 +279,8 @@ class Warehouse:
         )[:_HASH_LENGTH]
 
     def _write_snapshot(self) -> str:
-        beside = self.home.snapshots / ".being-written"
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir()
         with self.reading() as connection:
-            tables = connection.execute(
-                "select table_name from duckdb_tables() where schema_name = 'features' order by 1"
-            ).fetchall()
-            for (table,) in tables:
-                path = beside / f"{table}.parquet"
-                connection.execute(
-                    f"copy (from features.{identifier(table)} order by all) to {literal(str(path))} (format parquet)"
-                )
-        name = ledger.folder_fingerprint(beside)
-        target = self.home.snapshots / name
-        if self._has_snapshot(name):
-            shutil.rmtree(beside)
-        else:
-            shutil.rmtree(target, ignore_errors=True)
-            for path in beside.iterdir():
-                move_durably(path, path)
-            beside.rename(target)
-        return name
-
-    def _has_snapshot(self, name: str) -> bool:
-        folder = self.home.snapshots / name
-        return folder.is_dir() and ledger.folder_fingerprint(folder) == name
+            return feature_snapshot.write(connection, self.home)
 
     def _prune_snapshots(self, keep: str) -> None:
         kept = {keep, *kept_snapshots.kept(self.home, self.settings.keep_snapshots)}

@@ -22,6 +22,7 @@ from models.abandonment.learning import PARAMETERS, Split, grow
 from models.abandonment.model import CartModel
 from models.abandonment.question import Question
 from models.evaluation import placements
+from pipelines import feature_snapshot
 from pipelines.recovery import CartRecovery
 
 pytestmark = pytest.mark.campaign
@@ -53,8 +54,8 @@ def learned(
     _run("simulate", "--home", home, *size, "--feeds", FEEDS)
     _run("ingest", "--home", home, "--accept-checks")
     _run("build", "--home", home, "--as-of", first + timedelta(days=DAYS - 1))
-    (snapshot,) = (home / "snapshots").iterdir()
-    tables = {name: pd.read_parquet(snapshot / f"{name}.parquet", dtype_backend="pyarrow") for name in COLUMNS}
+    (snapshot,) = (home / "snapshots").glob("*/")
+    tables = {name: feature_snapshot.read(snapshot, name) for name in COLUMNS}
     history = QUESTION.read(tables)
     origin = history.last_day - JUDGED_DAYS
     model = QUESTION.learn(QUESTION.recipe(7), history, date(1970, 1, 1) + timedelta(days=int(origin)))
@@ -64,7 +65,7 @@ def learned(
 def _truth(home: Path, snapshot: Path) -> pd.DataFrame:
     """Of each row, in the order of the history, the truth of the one visit that its cart is made of; else missing."""
     names = ["cart_key", "visitor_id", "started_at", "last_action_at", "decided_on", "moment"]
-    rows = pd.read_parquet(snapshot / "feat_cart.parquet", columns=names)
+    rows = feature_snapshot.read(snapshot, "feat_cart", names)
     rows = rows.sort_values(["decided_on", "cart_key", "moment"], ignore_index=True)
     truth = pd.read_parquet(home / "truth" / "cart.parquet")
     for frame in (rows, truth):

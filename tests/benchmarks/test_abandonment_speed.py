@@ -19,12 +19,14 @@ DAYS, LAST = 540, date(2025, 1, 1) + timedelta(days=539)
 MEASURED = """
 import json, resource, sys, time
 from datetime import date, timedelta
-import lightgbm as lgb, numpy as np, pandas as pd
+from pathlib import Path
+import lightgbm as lgb, numpy as np
 from models.abandonment import learning
 from models.abandonment.carts import CATEGORIES, COLUMNS
 from models.tables import day_number
 from models.abandonment.features import FEATURES, MONOTONE, Inputs, matrix
 from models.abandonment.question import Question
+from pipelines import feature_snapshot
 
 snapshot, as_of = sys.argv[1], date.fromisoformat(sys.argv[2])
 question = Question(7)
@@ -36,7 +38,7 @@ def note(what):
     begun = time.process_time()
 
 history = question.read(
-    {n: pd.read_parquet(f"{snapshot}/{n}.parquet", dtype_backend="pyarrow") for n in COLUMNS}
+    {n: feature_snapshot.read(Path(snapshot), n) for n in COLUMNS}
 )
 note("read")
 model = question.learn(question.recipe(7), history, as_of)
@@ -85,7 +87,7 @@ def measured(home: Path, scale: float) -> dict[str, float]:
     _run("build", "--home", home, "--as-of", LAST)
     results = json.loads((home / "dbt" / "target" / "run_results.json").read_text())["results"]
     features = sum(r["execution_time"] for r in results if r["unique_id"].startswith("model.nightshift.feat_cart"))
-    (snapshot,) = (home / "snapshots").iterdir()
+    (snapshot,) = (home / "snapshots").glob("*/")
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, str(snapshot), str(LAST)],

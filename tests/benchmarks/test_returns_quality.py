@@ -26,6 +26,7 @@ from models.returns.lines import COLUMNS, Lines
 from models.returns.question import Question
 from models.returns.rows import Rows
 from models.tables import day_number
+from pipelines import feature_snapshot
 
 pytestmark = pytest.mark.campaign
 ROOT = Path(__file__).parents[2]
@@ -43,8 +44,8 @@ def _run(*arguments: object) -> None:
 
 
 def _history(home: Path) -> Lines:
-    (snapshot,) = (home / "snapshots").iterdir()
-    return QUESTION.read({n: pd.read_parquet(snapshot / f"{n}.parquet", dtype_backend="pyarrow") for n in COLUMNS})
+    (snapshot,) = (home / "snapshots").glob("*/")
+    return QUESTION.read({n: feature_snapshot.read(snapshot, n) for n in COLUMNS})
 
 
 def _day(number: int) -> date:
