@@ -100,7 +100,7 @@
 {#-
     Running sums of one level: one row for each of its keys and days on which an order asks for it. A line counts from
     the day after its order, and once more at each age; a return from the day after it was known. The days of orders and
-    of what they know meet by equality.
+    of what they know meet by equality. By changes all that was known on the first day asked for counts as of that day.
 -#}
 {% macro history_of(level, column) -%}
     {%- set sums = history_sums(level) -%}
@@ -119,15 +119,15 @@
 
     events as (
 
-        select key, {{ add_days('ordered_on', 1) }} as known_from, lines {%- if own %}, own as {{ sums[-1] }} {%- endif %} from line_days
+        select key, {{ asked_from(add_days('ordered_on', 1)) }} as known_from, lines {%- if own %}, own as {{ sums[-1] }} {%- endif %} from line_days
         {%- for age, days in history_ages().items() %}
         union all by name
-        select key, {{ add_days('ordered_on', days + 1) }} as known_from, lines as lines_{{ age }} from line_days
+        select key, {{ asked_from(add_days('ordered_on', days + 1)) }} as known_from, lines as lines_{{ age }} from line_days
         {%- endfor %}
         union all by name
         select
             {{ fast_hash([column]) }} as key,
-            {{ add_days('known_on', 1) }} as known_from,
+            {{ asked_from(add_days('known_on', 1)) }} as known_from,
             sum(share) as returned
             {%- for cause in history_causes() %},
             sum(share) filter (where cause = '{{ cause }}') as returned_{{ cause }}
@@ -162,6 +162,11 @@
     )
 
     select * from running where is_asked
+{%- endmacro %}
+
+{#- A day, or the first that is asked for where this is later. -#}
+{% macro asked_from(day) -%}
+    {%- if by_changes() -%} greatest({{ day }}, (select min(ordered_on) from asked)) {%- else -%} {{ day }} {%- endif -%}
 {%- endmacro %}
 
 {#- The causes of returns that histories tell apart. -#}
