@@ -1,6 +1,8 @@
 {{ config(materialized='incremental', pre_hook="{{ delete_touched_decisions('decided_on') }}") }}
 -- Read where a build goes by changes alone, which dbt cannot see:
 -- depends_on: {{ ref('stg_orders') }}
+-- Not at the same time, since both take much memory:
+-- depends_on: {{ ref('feat_order_line') }}
 {%- set nights = var('cart_recovery')['nights'] %}
 with carts as (
 
