@@ -192,8 +192,8 @@ def test_the_database_of_the_exports_has_each_row_once(server: Server) -> None:
 
 def test_what_each_step_took_is_a_table(server: Server) -> None:
     sql = (
-        "select step, count(*), min(seconds) > 0 and min(memory_mb) > 50, max(rows_in) from exports.exp_night_steps "
-        "where outcome = 'done' group by step"
+        "select step, count(*), min(seconds) > 0 and min(process_peak_mb) > 50, max(rows_in) "
+        "from exports.exp_night_steps where outcome = 'done' group by step"
     )
     said = nightshift(server.stack.home, "sql", "--json", sql)
     steps = {row["step"]: row for row in json.loads(said.stdout)}
