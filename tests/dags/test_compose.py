@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import subprocess
 import sys
@@ -120,6 +121,20 @@ def test_settings_are_private_never_replaced_and_stay_out_of_image_and_repositor
     for ignored in (".dockerignore", ".gitignore"):
         names = {line.strip("/") for line in (ROOT / ignored).read_text().splitlines()}
         assert {".env", "nightshift.env"} <= names
+
+
+def test_another_start_keeps_the_passwords_of_other_users(services: dict[str, Any], tmp_path: Path) -> None:
+    script = re.search(r"^python - <<'END'\n.*?^END$", services["init"]["command"][-1], re.DOTALL | re.MULTILINE)
+    assert script is not None
+    file = tmp_path / "login.json"
+    command = script[0].replace("/data/airflow", str(tmp_path))
+    for password in ("first", "second"):
+        environment = {"AIRFLOW_PASSWORD": password, "PATH": str(Path(sys.executable).parent)}
+        subprocess.run(["/bin/bash", "-euc", f"umask 077\n{command}"], env=environment, check=True)
+        known = json.loads(file.read_text())
+        assert known == {"admin": password} | ({"otto": "his own"} if password == "second" else {})
+        file.write_text(json.dumps(known | {"otto": "his own"}))
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_each_database_has_a_user_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
