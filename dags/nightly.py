@@ -9,6 +9,9 @@ the champion models, writes the exports and publishes what analysts read.
 - **Each model and each export** is a task of its own. One that fails stops no other; what depends on it is left out
   by name, and what is published has the exports that are right and none of the others. Then `verdict` fails, and
   whoever is on call gets one message.
+- **A database or store that receives exports and is away** holds up nothing: files and warehouse are published, then
+  `publish` tries it again for forty minutes and fails by its name; the message says what it has not got. The next night
+  brings it up to date, so does `nightshift replay`.
 - **One night at a time**: from build to publish the run owns the data home. `release` gives it back, also
   after a failure; the command line obeys the same lock.
 - **Bad data, a failing check or a wrong setting** fails at once, with the reason as the task's error. A network or a
@@ -38,12 +41,12 @@ def nightly() -> None:
     wait = waiting.FeedsLanded(task_id="wait", execution_timeout=None)
     build = tasks.build()
     scored = tasks.score.expand(model=list(NAMES))
-    built = tasks.tables(scored)
+    built = tasks.tables(scored, build)
     delivered = tasks.export.partial(built=built).expand(table=list(defaults.EXPORTS))
     published = tasks.publish(delivered, built)
     chain(wait, build, scored)
     chain(build, published, tasks.release())
-    [wait, build, scored, built, delivered, published] >> tasks.verdict(wait.output)
+    [wait, build, scored, built, delivered, published] >> tasks.verdict(wait.output, built)
 
 
 nightly()

@@ -31,8 +31,8 @@ _SLOWEST = 5
 def attempt(home: Home, step: str, as_of: date, owner: str, log: Log) -> Iterator[dict[str, Any]]:
     """Record one attempt at a step, whatever becomes of it; what the step puts into the yielded facts goes with it.
 
-    `seconds` are on the wall, `cpu_seconds` those of this process and of what it started, `memory_mb` the most that
-    one of them has held so far.
+    `seconds` are on the wall, `cpu_seconds` those of this process and of what it started, `memory_mb` the most that one
+    of them has ever held: the step's own where it has a process to itself, as under Airflow.
     """
     facts: dict[str, Any] = {}
     began, started, cpu = datetime.now(UTC), time.monotonic(), _cpu_seconds()
@@ -58,7 +58,7 @@ def attempt(home: Home, step: str, as_of: date, owner: str, log: Log) -> Iterato
             **facts,
         }
         ledger.append(home, KIND, event)
-        log(f"{step}: {outcome} in {seconds:.1f} s, {memory:,.0f} MB at most")
+        log(f"{step}: {outcome} in {seconds:.1f} s; its process has held {memory:,.0f} MB at most")
 
 
 def slowest(models: dict[str, float]) -> str:

@@ -8,7 +8,7 @@ from datetime import date
 import click
 
 from models.questions import NAMES
-from pipelines import nights, status
+from pipelines import nights, status, whole_nights
 from pipelines.cli_exports import explain, export, replay
 from pipelines.cli_measure import measure
 from pipelines.cli_models import backtest, promote, reproduce
@@ -25,6 +25,7 @@ from pipelines.export_delivery import DeliveredInPartError
 from pipelines.feeds import FEEDS
 from pipelines.home import Home
 from pipelines.settings import Settings
+from pipelines.whole_nights import NightsInPartError
 
 models_argument = click.argument("models", nargs=-1, type=click.Choice(NAMES))
 
@@ -182,8 +183,8 @@ def run(settings: Settings, as_of: date | None, first: date | None, is_training:
     if first and first > day:
         raise UsageError(f"--from {first} lies after --as-of {day}")
     try:
-        nights.run(settings, first or day, day, owner(), is_training, log)
-    except DeliveredInPartError:
+        whole_nights.run(settings, first or day, day, owner(), is_training, log)
+    except (DeliveredInPartError, NightsInPartError):
         click.echo(status.summary(settings))
         raise
     click.echo(status.summary(settings))

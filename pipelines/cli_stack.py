@@ -25,11 +25,16 @@ def stack() -> None:
 )
 @click.option("--timezone", required=True, help="The store's, as in sources.yml, such as Europe/London.")
 def env(output: Path, timezone: str) -> None:
-    """Write the .env of docker-compose.yml: random passwords and keys, for the owner of the file alone."""
-    from pipelines.stack import write_env
+    """Write what docker-compose.yml reads, for the owner of the files alone: .env and, beside it, nightshift.env.
+
+    The first has random passwords and keys, the second every setting of a night, commented out.
+    """
+    from pipelines.stack import write_env, write_settings
 
     names = write_env(output, timezone)
     click.echo(f"{output}: {', '.join(names)}")
+    settings = output.with_name("nightshift.env")
+    click.echo(f"{settings}: {'settings of the nights' if write_settings(settings) else 'is kept as it is'}")
     click.echo("next: docker compose up --build --detach; log in as admin with AIRFLOW_PASSWORD")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 
 from models.questions import description
@@ -18,6 +18,10 @@ from pipelines.warehouse import EXPORT_MODELS, Warehouse
 
 Log = Callable[[str], None]
 PREFIX = "exp_"
+
+
+class NoneRightError(NightshiftError):
+    """None of tonight's exports is right."""
 
 
 def tables_of(models: Sequence[str]) -> list[exports.ExportTable]:
@@ -113,3 +117,20 @@ def tables_by_fate(
             raise
         log(str(error))
         return {**dict.fromkeys(names, ""), **error.reasons}
+
+
+def lacks_every_model(settings: Settings, as_of: date, scored: Sequence[str]) -> bool:
+    """Whether none of the models that tonight's feeds allow was scored; where they allow none, nothing lacks."""
+    return not scored and bool(able(settings, as_of, log=lambda _: None))
+
+
+def left_out(settings: Settings, as_of: date, right: Collection[str], fates: Mapping[str, str]) -> list[str]:
+    """What `publish` is to leave out: tonight's exports that are not right, and tables beside them that failed.
+
+    `right` were delivered, `fates` are those of `tables_by_fate`. What the feeds do not allow is off, not left out.
+    Raises `NoneRightError` when no export is right: what is published stays.
+    """
+    promised = {table.name for table in tables_of(able(settings, as_of, log=lambda _: None))}
+    if promised and not right:
+        raise NoneRightError("no export is right, so what is published stays")
+    return sorted((promised | {name for name, reason in fates.items() if reason}) - set(right))

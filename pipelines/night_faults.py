@@ -35,6 +35,7 @@ FAULTS = (
         "a server or the network was down, through every attempt",
         "status",
     ),
+    Fault("undelivered", ("DeliveredInPartError",), "", "a database or store does not take what it is given", "status"),
     Fault(
         "refused",
         (),

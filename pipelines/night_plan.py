@@ -16,16 +16,20 @@ from pipelines.sources import load_sources
 Log = Callable[[str], None]
 
 
+class NothingDeliveredError(NightshiftError):
+    """No feed of the day has come: such a night would only repeat the one before."""
+
+
 def late_feeds(settings: Settings, as_of: date, owner: str, log: Log = print) -> list[str]:
     """The daily feeds that a night has to do without.
 
-    Raises `NightshiftError` when none of them has come: such a night would only repeat the one before.
+    Raises `NothingDeliveredError` when none of them has come.
     """
     with attempts.attempt(Home.open(settings.home), "wait", as_of, owner, log):
         daily = [name for name, source in load_sources(settings.sources_file).feeds.items() if not source.is_bulk]
         late = missing_feeds(settings, as_of)
         if daily and late == daily:
-            raise NightshiftError(
+            raise NothingDeliveredError(
                 f"{as_of}: no feed was delivered ({', '.join(late)}); ingest them, then run the night again"
             )
         return late

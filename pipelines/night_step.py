@@ -49,7 +49,7 @@ def able_in(home: Home, as_of: date, models: Sequence[str] | None, log: Log) -> 
     """
     loaded, snapshot = {part.feed for part in ledger.all_partitions(home, as_of)}, _newest_snapshot(home, as_of)
     folder, able = home.snapshots / str(snapshot), []
-    for model in models or NAMES:
+    for model in NAMES if models is None else models:
         tables = description(model).needs_rows if snapshot else ()
         if absent := [feed for feed in description(model).needs if feed not in loaded]:
             log(f"{model}: off, no {', '.join(absent)}")

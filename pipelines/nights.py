@@ -29,10 +29,10 @@ from pipelines import training as training_step
 from pipelines.backtest_report import BacktestReport
 from pipelines.currency_report import unconverted_money
 from pipelines.errors import NightshiftError
-from pipelines.export_delivery import DeliveredInPartError
 from pipelines.home import Home
 from pipelines.ingest import LoadReport
 from pipelines.night_step import able, able_in, missing_feeds, snapshot_of, step
+from pipelines.parts import Parts
 from pipelines.settings import Settings
 from pipelines.sources import Sources, load_sources
 from pipelines.spool import delivered_days
@@ -102,14 +102,28 @@ def build(settings: Settings, as_of: date, owner: str, log: Log = print) -> str:
 def train(
     settings: Settings, as_of: date, models: Sequence[str] | None = None, log: Log = print, owner: str = ""
 ) -> list[training_step.TrainReport]:
-    """Train on the snapshot of a day's build; needs no hold on the home, since snapshots never change."""
+    """Train models, all by default; raises `PartlyFailedError` with the reason by model when the others are trained."""
+    snapshot_of(Home.open(settings.home), as_of)
+    parts = Parts(log)
+    reports = parts.each("train", models or NAMES, lambda model: train_model(settings, as_of, model, owner, log))
+    parts.refuse_failed()
+    return list(reports.values())
+
+
+def train_model(
+    settings: Settings, as_of: date, model: str, owner: str, log: Log = print
+) -> training_step.TrainReport | None:
+    """Train on the snapshot of a day's build; needs no hold on the home, since snapshots never change.
+
+    None where the model is off for want of feeds.
+    """
     home = Home.open(settings.home)
     snapshot = snapshot_of(home, as_of)
-    reports = []
-    for model in able_in(home, as_of, models, log):
-        with attempts.attempt(home, f"train {model}", as_of, owner, log):
-            reports += training_step.train(settings, as_of, snapshot, [model], log)
-    return reports
+    if not able_in(home, as_of, [model], log):
+        return None
+    with attempts.attempt(home, f"train {model}", as_of, owner, log):
+        (report,) = training_step.train(settings, as_of, snapshot, [model], log)
+        return report
 
 
 def load(
@@ -130,14 +144,24 @@ def backtest(settings: Settings, model: str, as_of: date, origins: int | None, l
     return backtest_report.report(settings, model, as_of, snapshot_of(home, as_of), origins, log)
 
 
-def score(
-    settings: Settings, as_of: date, owner: str, log: Log = print, models: Sequence[str] | None = None
-) -> list[scoring_step.ScoreReport]:
-    """Score a day's snapshot with each champion and write the predictions, once their check has passed."""
-    return [_scored(settings, as_of, owner, log, model) for model in able(settings, as_of, models, log)]
+def score(settings: Settings, as_of: date, owner: str, log: Log = print) -> list[scoring_step.ScoreReport]:
+    """Score every model; raises `PartlyFailedError` with the reason by model when the others are scored."""
+    Warehouse(Home.open(settings.home), settings, load_sources(settings.sources_file).store, as_of).built()
+    parts = Parts(log)
+    reports = parts.each("score", NAMES, lambda model: score_model(settings, as_of, model, owner, log))
+    parts.refuse_failed()
+    return list(reports.values())
 
 
-def _scored(settings: Settings, as_of: date, owner: str, log: Log, model: str) -> scoring_step.ScoreReport:
+def score_model(
+    settings: Settings, as_of: date, model: str, owner: str, log: Log = print
+) -> scoring_step.ScoreReport | None:
+    """Score a day's snapshot with the champion and write the predictions, once their check has passed.
+
+    None where the model is off for want of feeds.
+    """
+    if not able(settings, as_of, [model], log):
+        return None
     with step(settings, f"score {model}", as_of, owner, log) as (home, facts):
         store = load_sources(settings.sources_file).store
         state = Warehouse(home, settings, store, as_of).built()
@@ -241,31 +265,6 @@ def release(settings: Settings, owner: str) -> None:
     if home.release(owner):
         for path in home.root.glob("warehouse.*-*-*.*"):
             path.unlink()
-
-
-def run(settings: Settings, first: date, as_of: date, owner: str, is_training: bool = False, log: Log = print) -> None:
-    """Whole nights from `first` to `as_of`, each with the steps the DAG runs; training only when asked for.
-
-    Raises `DeliveredInPartError` after the last one when a place did not get what it was last to be given.
-    """
-    for day in (first + timedelta(days=n) for n in range((as_of - first).days + 1)):
-        log(f"night of {day}")
-        free_space.refuse_too_little(Home.open(settings.home), settings)
-        for report in ingest(settings, None, None if day == first else day, day, log):
-            if report.status != "off":
-                log(f"{report.feed}: {report.status}, {report.message}")
-        try:
-            build(settings, day, owner, log)
-            if is_training:
-                train(settings, day, log=log)
-            score(settings, day, owner, log)
-            night_exports.export(settings, day, owner, log)
-            publish(settings, day, owner, log)
-        except DeliveredInPartError as error:
-            log(f"night of {day}: {error}")
-        finally:
-            release(settings, owner)
-    export_delivery.refuse_undelivered(Home.open(settings.home), settings)
 
 
 def last_complete_day(settings: Settings) -> date:

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pipelines.errors import UsageError
 from pipelines.postgres_connection import connect
-from pipelines.settings import CONNECTION, Settings
+from pipelines.settings import CONNECTION, PREFIX, Settings
 
 Log = Callable[[str], None]
 SUPERUSER = "postgres"
@@ -41,6 +41,22 @@ _SECRETS: Mapping[str, Callable[[], str]] = {
 }
 
 
+# What docker-compose.yml decides itself.
+_DECIDED = ("home", "airflow_connection", "mlflow_connection", "export_connection")
+_OTHER_SETTINGS = """
+# Addresses that a setting or sources.yml names, each by its own name, in single quotes where they have a $ or a #.
+#NIGHTSHIFT_CONNECTION_MAIL='smtp://user:password@host:587'
+#NIGHTSHIFT_CONNECTION_WEBHOOK='https://host/path'
+#NIGHTSHIFT_CONNECTION_SHOP='postgresql://reader:password@host/shop'
+
+# Credentials of an S3 store.
+#AWS_ACCESS_KEY_ID=
+#AWS_SECRET_ACCESS_KEY=
+#AWS_SESSION_TOKEN=
+#AWS_DEFAULT_REGION=
+"""
+
+
 def write_env(path: Path, timezone: str) -> list[str]:
     """Write the settings of docker-compose.yml, mode 0600, with random secrets; returns their names.
 
@@ -51,15 +67,38 @@ def write_env(path: Path, timezone: str) -> list[str]:
     except (ZoneInfoNotFoundError, ValueError):
         raise UsageError(f"{timezone!r} is no timezone such as Europe/London") from None
     values = {"STORE_TIMEZONE": timezone} | {name: make() for name, make in _SECRETS.items()}
+    if not _write_new(path, "".join(f"{name}={value}\n" for name, value in values.items())):
+        raise UsageError(f"{path} is there already, and databases know its passwords; name another --output")
+    return list(values)
+
+
+def write_settings(path: Path) -> bool:
+    """Write every setting a night may be told, commented out, mode 0600; False when the file is there already."""
+    lines = [
+        "# What nights on this server are told; read when scheduler and triggerer start. Secrets belong here, too."
+    ]
+    for name, field in Settings.model_fields.items():
+        if name not in _DECIDED:
+            lines.append(f"\n# {field.description}\n#{PREFIX}{name.upper()}={_shown(field.default)}")
+    return _write_new(path, "\n".join(lines) + "\n" + _OTHER_SETTINGS)
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return str(default) if isinstance(default, int | float | str) else ""
+
+
+def _write_new(path: Path, text: str) -> bool:
     os.umask(0o077)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.writelines(f"{name}={value}\n" for name, value in values.items())
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:
-        raise UsageError(f"{path} is there already, and databases know its passwords; name another --output") from None
-    return list(values)
+        return False
+    return True
 
 
 def make_databases(settings: Settings, log: Log) -> None:

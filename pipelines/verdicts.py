@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pipelines import attempts, ledger, night_faults, notices
+from pipelines import attempts, export_delivery, ledger, night_faults, notices
+from pipelines.export_delivery import DeliveredInPartError
 from pipelines.home import Home
 from pipelines.settings import Settings
 
@@ -63,7 +64,8 @@ class Verdict:
 def close(settings: Settings, run: Run, states: Mapping[str, str | None], late: Sequence[str], log: Log) -> Verdict:
     """Judge, record, and tell whoever is on call unless all is well or the same was told already."""
     home = Home.open(settings.home)
-    verdict = judge(home, run, states, late)
+    owed = [each for each in export_delivery.undelivered(home, settings) if each.as_of == str(run.as_of)]
+    verdict = judge(home, run, states, late, "; ".join(export_delivery.told(owed)))
     event = {
         "dag_id": run.dag_id,
         "run_id": run.run_id,
@@ -84,19 +86,27 @@ def close(settings: Settings, run: Run, states: Mapping[str, str | None], late: 
     return verdict
 
 
-def judge(home: Home, run: Run, states: Mapping[str, str | None], late: Sequence[str]) -> Verdict:
-    """`states` are Airflow's, by step; why a step failed is known to the ledger, unless its process was killed."""
+def judge(home: Home, run: Run, states: Mapping[str, str | None], late: Sequence[str], owed: str = "") -> Verdict:
+    """`states` are Airflow's, by step, and those of tables beside the exports that failed.
+
+    Why a step failed is known to the ledger, unless its process was killed. `owed` is what places have not got of a
+    night that is published all the same.
+    """
     told = {event["step"]: event for event in ledger.events(home, attempts.KIND) if event["owner"] == run.owner}
     history = _troubles_by_day(home, run)
+    # The step is done, and its task failed only for the sake of the places.
+    is_owing = bool(owed) and told.get("publish", {}).get("outcome") == "done"
     troubles = []
     for step, state in sorted(states.items()):
         if state == _FAILED and step not in _SILENT_STEPS:
             reason, kind = _why(told.get(step), told.get("tables", {}), step)
+            if step == "publish" and is_owing:
+                reason, kind = owed, DeliveredInPartError.__name__
             troubles.append(Trouble(step, reason, night_faults.of(kind, reason), _since(history, step, run.as_of)))
     skipped = tuple(sorted(s for s, state in states.items() if state in _BY_OTHERS and s not in _SILENT_STEPS))
     outcome = "complete"
     if troubles:
-        outcome = "partial" if states.get("publish") == "success" else "failed"
+        outcome = "partial" if states.get("publish") == "success" or is_owing else "failed"
     elif late:
         outcome = "partial"
     return Verdict(run, outcome, tuple(troubles), skipped if troubles or late else (), tuple(late))
@@ -105,7 +115,7 @@ def judge(home: Home, run: Run, states: Mapping[str, str | None], late: Sequence
 def _why(attempt: Mapping[str, Any] | None, tables: Mapping[str, Any], step: str) -> tuple[str, str]:
     if attempt and attempt["error"]:
         return str(attempt["error"]), str(attempt["error_kind"])
-    if step.startswith("export ") and tables.get("error"):
+    if step.startswith(("export ", "table ")) and tables.get("error"):
         return str(tables["error"]), str(tables["error_kind"])
     return _WITHOUT_WORD, "Killed"
 

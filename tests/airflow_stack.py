@@ -22,6 +22,7 @@ from pipelines.errors import NightshiftError
 from pipelines.feeds import INGESTIONS
 from pipelines.home import Home
 from pipelines.scheduler.api import Api
+from pipelines.scheduler.processes import Children
 
 START_SECONDS, RUN_SECONDS = 180, 300
 FINAL = ("success", "failed")
@@ -111,11 +112,13 @@ def running_stack(home: Path, environment: Mapping[str, str]) -> Iterator[Stack]
         yield Stack(home, api, url, mlflow, process)
         api.close()
     finally:
-        process.send_signal(signal.SIGINT)
+        # Not SIGINT, which is ignored by whatever a shell has started in the background.
+        process.send_signal(signal.SIGTERM)
         try:
             process.wait(timeout=60)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            Children(home / "airflow", {}).stop_left_behind()
             raise
     assert process.returncode == 0, log.read_text()
     assert not (home / "airflow" / "children.json").exists()

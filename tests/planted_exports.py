@@ -81,3 +81,14 @@ def manifest_of(report: ExportReport) -> dict[str, Any]:
 
 def folder_of(home: Home, version: int = 1) -> Path:
     return home.exports / "plan" / f"v{version}"
+
+
+def promise_a_column_that_is_none(home: Path, like: Path, table: str) -> Path:
+    """The contract of an export of the home `like` as if its version had once had a column that it has no more."""
+    schema = json.loads((like / "exports" / table / "v1" / "schema.json").read_text())
+    key = next(iter(schema["properties"]))
+    schema["properties"]["gone_units"] = schema["properties"][key]
+    path = home / "exports" / table / "v1" / "schema.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(schema))
+    return path

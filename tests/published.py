@@ -1,4 +1,4 @@
-"""The published warehouse of a night beside the truth of the simulated store and the raw feeds."""
+"""The published warehouse of a night, by itself and beside the truth of the simulated store and the raw feeds."""
 
 from __future__ import annotations
 
@@ -28,3 +28,11 @@ class Night:
         both = f"select 'warehouse' as side, * from ({made} except all {true})"
         query = f"{both} union all select 'truth', * from ({true} except all {made}) limit 20"
         return [tuple(row) for row in self.frame(query).itertuples(index=False)]
+
+
+def exports_and_completeness(home: Path) -> tuple[set[str], str]:
+    """The tables of `exports` that are published, and what `meta` says of the night."""
+    with duckdb.connect(str(home / "published" / "warehouse.duckdb"), read_only=True) as connection:
+        tables = connection.execute("select table_name from duckdb_tables() where schema_name = 'exports'").fetchall()
+        ((said,),) = connection.execute("select value from meta where name = 'completeness'").fetchall()
+    return {name for (name,) in tables}, said

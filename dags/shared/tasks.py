@@ -86,26 +86,26 @@ def train(model: str) -> None:
 
     with night() as tonight:
         tonight.skip_unless_asked("models", model)
-        nights.train(tonight.settings, tonight.as_of, [model], owner=tonight.owner)
+        nights.train_model(tonight.settings, tonight.as_of, model, tonight.owner)
 
 
 def step(name: str, *, lock_wait_seconds: float | None = None, **options: Any) -> Any:
     """`pipelines.nights.<name>` as a task. `lock_wait_seconds` overrides the setting of that name."""
 
     @task(task_id=name, **options)
-    def run() -> None:
+    def run() -> Any:
         from pipelines import nights
 
         with night() as tonight:
             waiting = {} if lock_wait_seconds is None else {"lock_wait_seconds": lock_wait_seconds}
             settings = tonight.settings.model_copy(update=waiting)
-            getattr(nights, name)(settings, tonight.as_of, tonight.owner)
+            return getattr(nights, name)(settings, tonight.as_of, tonight.owner)
 
     return run()
 
 
 def build(**options: Any) -> Any:
-    """The warehouse and its snapshot."""
+    """The warehouse and its snapshot; returns the snapshot's name."""
     return step("build", pool=WAREHOUSE_POOL, inlets=list(RAW.values()), outlets=[SNAPSHOT], **options)
 
 
@@ -116,20 +116,22 @@ def score(model: str) -> str:
 
     with night() as tonight:
         tonight.skip_unless_asked("models", model)
-        if not nights.score(tonight.settings, tonight.as_of, tonight.owner, models=[model]):
+        if nights.score_model(tonight.settings, tonight.as_of, model, tonight.owner) is None:
             raise AirflowSkipException(f"{model}: off for want of feeds")
     return model
 
 
 @task(pool=WAREHOUSE_POOL, trigger_rule=TriggerRule.ALL_DONE)
-def tables(scored: Iterable[str]) -> dict[str, str]:
+def tables(scored: Iterable[str], snapshot: str | None) -> dict[str, str]:
     """Build the export tables of the models that were scored; returns, by table, nothing or why it is not right."""
     from pipelines import night_exports
 
     models = list(scored)
-    if not models:
-        raise AirflowSkipException("no model was scored, so there is nothing to export")
+    if snapshot is None:
+        raise AirflowSkipException("the warehouse was not built, so there is nothing to export")
     with night() as tonight:
+        if night_exports.lacks_every_model(tonight.settings, tonight.as_of, models):
+            raise AirflowSkipException("no model was scored, so there is nothing to export")
         return night_exports.tables_by_fate(tonight.settings, tonight.as_of, tonight.owner, models)
 
 
@@ -158,15 +160,16 @@ def export(table: str, built: Mapping[str, str] | None) -> str:
 @task(pool=WAREHOUSE_POOL, trigger_rule=TriggerRule.ALL_DONE)
 def publish(delivered: Iterable[str], built: Mapping[str, str] | None) -> None:
     """Publish with the exports that were delivered, and none of the others."""
-    from pipelines import nights
+    from pipelines import night_exports, nights
 
-    right = set(delivered)
-    if not right:
+    if built is None:
         raise AirflowSkipException("no export is right, so what is published stays")
-    failed = {name for name, reason in (built or {}).items() if reason}
-    without = ({*EXPORTS} | failed) - right
     with night() as tonight:
-        nights.publish(tonight.settings, tonight.as_of, tonight.owner, without=sorted(without))
+        try:
+            without = night_exports.left_out(tonight.settings, tonight.as_of, set(delivered), built)
+        except night_exports.NoneRightError as error:
+            raise AirflowSkipException(str(error)) from None
+        nights.publish(tonight.settings, tonight.as_of, tonight.owner, without=without)
 
 
 def release() -> Any:
@@ -183,8 +186,8 @@ def release() -> Any:
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE)
-def verdict(late: Sequence[str] | None = None) -> None:
-    """Say once what became of the run, to the ledger and to who is on call; fails when a task of the run did."""
+def verdict(late: Sequence[str] | None = None, built: Mapping[str, str] | None = None) -> None:
+    """Say once what became of the run, to the ledger and to who is on call; fails when a part of the run did."""
     from pipelines import verdicts
 
     context = get_current_context()
@@ -193,6 +196,8 @@ def verdict(late: Sequence[str] | None = None) -> None:
     with night() as tonight:
         where = verdicts.Run(run.dag_id, run.run_id, tonight.as_of, tonight.owner)
         named = {step_name(run.dag_id, task_id): state for task_id, state in states.items()}
+        # Tables beside the exports have no task of their own.
+        named |= {f"table {name}": "failed" for name, why in (built or {}).items() if why and name not in EXPORTS}
         found = verdicts.close(tonight.settings, where, named, late or (), log.info)
     if found.troubles:
         raise AirflowFailException(found.headline)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import subprocess
 import sys
@@ -66,7 +67,10 @@ def test_what_the_supervisor_decides_holds_there_too(services: dict[str, Any], t
 def test_no_secret_has_a_default_and_all_of_them_are_in_the_env(tmp_path: Path) -> None:
     wanted = re.findall(r"\$\{(\w+)(:\?|:-)?", COMPOSE.read_text())
     names = set(stack.write_env(tmp_path / ".env", "Europe/London"))
-    assert {(name, rule) for name, rule in wanted} == {(name, ":?") for name in names} | {("BIND_ADDRESS", ":-")}
+    assert {(name, rule) for name, rule in wanted} == {(name, ":?") for name in names} | {
+        ("BIND_ADDRESS", ":-"),
+        ("EXPORT_CONNECTION", ":-"),
+    }
 
 
 def test_the_env_is_private_random_and_never_replaced(tmp_path: Path) -> None:
@@ -85,6 +89,52 @@ def test_the_env_is_private_random_and_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no timezone"):
         stack.write_env(tmp_path / "three", "Atlantis/North")
     assert not (tmp_path / "three").exists()
+
+
+def test_every_setting_reaches_what_runs_nights_or_is_decided_here(
+    services: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "nightshift.env"
+    assert stack.write_settings(file)
+    told = dict(re.findall(r"^#(\w+)=(.*)$", file.read_text(), re.MULTILINE))
+    read = {name for name, service in services.items() if service.get("env_file")}
+    assert read == {"scheduler", "triggerer"}, "tasks are the scheduler's, the wait for feeds the triggerer's"
+    decided = {name for name in services["scheduler"]["environment"] if name.startswith("NIGHTSHIFT_")}
+    assert decided.isdisjoint(told)
+    wanted = {f"NIGHTSHIFT_{name.upper()}" for name in Settings.model_fields}
+    # The home is the image's.
+    assert wanted - told.keys() - decided == {"NIGHTSHIFT_HOME"}
+    before = Settings.load(home=tmp_path)
+    for name, default in told.items():
+        if default and "://" not in default:
+            monkeypatch.setenv(name, default)
+    assert Settings.load(home=tmp_path) == before, "what stands there commented out are the defaults"
+
+
+def test_settings_are_private_never_replaced_and_stay_out_of_image_and_repository(tmp_path: Path) -> None:
+    file = tmp_path / "nightshift.env"
+    assert stack.write_settings(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("NIGHTSHIFT_EXPORT_CSV=true\n")
+    assert not stack.write_settings(file)
+    assert file.read_text() == "NIGHTSHIFT_EXPORT_CSV=true\n"
+    for ignored in (".dockerignore", ".gitignore"):
+        names = {line.strip("/") for line in (ROOT / ignored).read_text().splitlines()}
+        assert {".env", "nightshift.env"} <= names
+
+
+def test_another_start_keeps_the_passwords_of_other_users(services: dict[str, Any], tmp_path: Path) -> None:
+    script = re.search(r"^python - <<'END'\n.*?^END$", services["init"]["command"][-1], re.DOTALL | re.MULTILINE)
+    assert script is not None
+    file = tmp_path / "login.json"
+    command = script[0].replace("/data/airflow", str(tmp_path))
+    for password in ("first", "second"):
+        environment = {"AIRFLOW_PASSWORD": password, "PATH": str(Path(sys.executable).parent)}
+        subprocess.run(["/bin/bash", "-euc", f"umask 077\n{command}"], env=environment, check=True)
+        known = json.loads(file.read_text())
+        assert known == {"admin": password} | ({"otto": "his own"} if password == "second" else {})
+        file.write_text(json.dumps(known | {"otto": "his own"}))
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_each_database_has_a_user_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

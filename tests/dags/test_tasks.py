@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from planted_night import ALL, ENDS, PlantedNight
 
-from dags.shared import defaults, tasks
+from dags.shared import tasks
+from models.questions import NAMES
 from pipelines import night_exports, nights
-
-ALL = set(defaults.EXPORTS)
-OF_DEMAND = [table for table, model in defaults.EXPORTS.items() if model == "demand"]
+from pipelines.errors import NightshiftError
 
 
 @pytest.fixture(autouse=True)
 def tonight(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     night = SimpleNamespace(settings=None, as_of=date(2025, 3, 1), owner="airflow nightly x")
+    night.skip_unless_asked = lambda param, name: None
 
     @contextmanager
     def held() -> Any:
@@ -36,14 +37,31 @@ def body(task: Any) -> Callable[..., Any]:
     return task.function
 
 
-def test_tables_are_built_of_the_models_that_were_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fates(settings: Any, as_of: date, owner: str, models: list[str]) -> dict[str, str]:
-        return {table: "" for table, model in defaults.EXPORTS.items() if model in models}
+@pytest.mark.parametrize("name", ENDS)
+def test_the_night_ends_as_by_the_command(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """tests/unit/test_nights_in_part.py asks the same of `nightshift run`."""
+    end, planted = ENDS[name], PlantedNight()
+    planted.stand_in(monkeypatch)
+    end.plant(planted, NightshiftError)
+    snapshot = None if "build" in planted.faults else "snapshot"
+    scored = [model for model in NAMES if snapshot and result(tasks.score, model)]
+    built = result(tasks.tables, scored, snapshot)
+    delivered = [table for table in sorted(ALL) if result(tasks.export, table, built)]
+    result(tasks.publish, delivered, built)
+    assert tuple(planted.published) == end.published
 
-    monkeypatch.setattr(night_exports, "tables_by_fate", fates)
-    assert set(body(tasks.tables)(["demand"])) == set(OF_DEMAND)
-    with pytest.raises(AirflowSkipException, match="no model was scored"):
-        body(tasks.tables)([])
+
+def result(task: Any, *arguments: Any) -> Any:
+    """What a task hands on; nothing when it failed or was skipped."""
+    try:
+        return body(task)(*arguments)
+    except (NightshiftError, AirflowSkipException, AirflowFailException):
+        return None
+
+
+def test_a_dry_run_or_a_failed_build_leaves_no_table_to_build() -> None:
+    with pytest.raises(AirflowSkipException, match="the warehouse was not built"):
+        body(tasks.tables)([], None)
 
 
 @pytest.mark.parametrize(
@@ -68,30 +86,6 @@ def test_an_export_leaves_only_when_its_table_is_right(
         with pytest.raises(outcome, match=f"^{reason}$"):
             body(tasks.export)("return_risk", built)
         assert delivered == []
-
-
-@pytest.mark.parametrize(
-    ("delivered", "built", "without"),
-    [
-        (sorted(ALL), dict.fromkeys(ALL, ""), set()),
-        (OF_DEMAND, dict.fromkeys(OF_DEMAND, ""), ALL - set(OF_DEMAND)),
-        (OF_DEMAND, dict.fromkeys(ALL, ""), ALL - set(OF_DEMAND)),
-        (sorted(ALL), dict.fromkeys(ALL, "") | {"model_decisions": "Got 1 result"}, {"model_decisions"}),
-    ],
-    ids=["all are right", "a model failed", "an export failed", "a table beside the exports failed"],
-)
-def test_what_is_published_lacks_whatever_is_not_right(
-    monkeypatch: pytest.MonkeyPatch, delivered: list[str], built: dict[str, str], without: set[str]
-) -> None:
-    asked: dict[str, Any] = {}
-    monkeypatch.setattr(nights, "publish", lambda *_, **options: asked.update(options))
-    body(tasks.publish)(delivered, built)
-    assert set(asked["without"]) == without
-
-
-def test_without_any_export_nothing_is_published() -> None:
-    with pytest.raises(AirflowSkipException, match="what is published stays"):
-        body(tasks.publish)([], dict.fromkeys(ALL, ""))
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ import pytest
 from airflow_stack import NIGHT, Stack, answers, delivered_home, running_stack, task_with_dbt
 from message_servers import Received, webhook
 from ops_database import running_server
+from planted_exports import promise_a_column_that_is_none
+from published import exports_and_completeness
 from shop import LAST_DAY, nightshift
 
 from pipelines import stack as team_server
@@ -88,7 +90,7 @@ def server(night_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def _night_with_a_broken_export(stack: Stack, night_home: Path, hook: Received, secrets: dict[str, str]) -> Server:
     titles: set[str] = set()
     stack.take_in_everything()
-    promised = _promise_a_column_that_is_none(stack.home, night_home)
+    promised = promise_a_column_that_is_none(stack.home, night_home, BROKEN)
     run_id = stack.api.trigger("nightly", NIGHT)
     killed: list[int] = []
 
@@ -101,7 +103,7 @@ def _night_with_a_broken_export(stack: Stack, night_home: Path, hook: Received, 
 
     assert stack.wait("nightly", run_id, look) == "failed"
     assert killed
-    states, (published, completeness) = stack.states("nightly", run_id), _published(stack.home)
+    states, (published, completeness) = stack.states("nightly", run_id), exports_and_completeness(stack.home)
 
     promised.unlink()
     stack.clear("nightly", run_id, "export")
@@ -109,23 +111,6 @@ def _night_with_a_broken_export(stack: Stack, night_home: Path, hook: Received, 
     (message,) = hook.messages
     cleared, rows = stack.states("nightly", run_id), _database_text(secrets[f"{CONNECTION}AIRFLOW"])
     return Server(stack, night_home, run_id, states, message, published, completeness, cleared, secrets, rows, titles)
-
-
-def _promise_a_column_that_is_none(home: Path, night_home: Path) -> Path:
-    """The contract of an export as if its version had once had a column that it has no more."""
-    schema = json.loads((night_home / "exports" / BROKEN / "v1" / "schema.json").read_text())
-    schema["properties"]["gone_units"] = schema["properties"]["return_probability"]
-    path = home / "exports" / BROKEN / "v1" / "schema.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(schema))
-    return path
-
-
-def _published(home: Path) -> tuple[set[str], str]:
-    with duckdb.connect(str(home / "published" / "warehouse.duckdb"), read_only=True) as connection:
-        tables = connection.execute("select table_name from duckdb_tables() where schema_name = 'exports'").fetchall()
-        ((said,),) = connection.execute("select value from meta where name = 'completeness'").fetchall()
-    return {name for (name,) in tables}, said
 
 
 def _process_titles() -> Iterator[str]:
@@ -156,7 +141,7 @@ def test_a_task_that_was_killed_is_tried_again(server: Server) -> None:
     assert (tries["tables"], tries["build"]) == (2, 1)
 
 
-def test_an_export_that_fails_stops_no_other_and_is_not_published(server: Server) -> None:
+def test_an_export_that_fails_stops_no_other_and_is_notexports_and_completeness(server: Server) -> None:
     assert {step: state for step, state in server.states.items() if state != "success"} == {
         f"export {BROKEN}": "failed",
         "verdict": "failed",
@@ -178,7 +163,7 @@ def test_the_night_sends_one_message_that_says_what_to_do(server: Server) -> Non
 
 def test_mended_and_cleared_it_is_whole(server: Server) -> None:
     assert set(server.cleared.values()) == {"success"}
-    tables, said = _published(server.stack.home)
+    tables, said = exports_and_completeness(server.stack.home)
     assert (f"exp_{BROKEN}" in tables, said) == (True, "complete")
     assert not (server.stack.home / "night.json").exists(), "the night gave the home back"
 
@@ -207,8 +192,8 @@ def test_the_database_of_the_exports_has_each_row_once(server: Server) -> None:
 
 def test_what_each_step_took_is_a_table(server: Server) -> None:
     sql = (
-        "select step, count(*), min(seconds) > 0 and min(memory_mb) > 50, max(rows_in) from exports.exp_night_steps "
-        "where outcome = 'done' group by step"
+        "select step, count(*), min(seconds) > 0 and min(process_peak_mb) > 50, max(rows_in) "
+        "from exports.exp_night_steps where outcome = 'done' group by step"
     )
     said = nightshift(server.stack.home, "sql", "--json", sql)
     steps = {row["step"]: row for row in json.loads(said.stdout)}

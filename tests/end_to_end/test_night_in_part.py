@@ -1,4 +1,4 @@
-"""A night whose database is away: files and warehouse are published all the same, and the night says what it owes."""
+"""A night of which a part fails, or whose database is away: all else is published, and the night says what it owes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import duckdb
 import psycopg
 import pytest
 from ops_database import VARIABLE, emptied, running_server
+from planted_exports import promise_a_column_that_is_none
+from published import exports_and_completeness
 from shop import LAST_DAY, nightshift
 
 from pipelines.exports import EXPORTS
+
+BROKEN = "return_risk"
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +59,37 @@ def test_a_night_without_its_database_is_published_and_made_good(
             night = home / "exports" / table / "v1" / f"as_of={LAST_DAY}" / "manifest.json"
             count = connection.execute(f"select count(*) from nightshift.{table}_v1").fetchall()[0][0]
             assert count == json.loads(night.read_text())["row_count"]
+
+
+@pytest.mark.campaign
+def test_a_night_with_a_feed_and_an_export_that_fail_is_published_without_them_and_made_good(
+    night_home: Path, tmp_path: Path
+) -> None:
+    """By the DAG the same export fails in test_airflow_night.py, to the same end."""
+    home = tmp_path / "home"
+    shutil.copytree(night_home, home)
+    promised = promise_a_column_that_is_none(home, night_home, BROKEN)
+    (delivered,) = (home / "landing" / "events").glob(f"*{LAST_DAY}*")
+    whole = delivered.read_bytes()
+    delivered.write_bytes(whole[: len(whole) // 2])
+    done = nightshift(home, "run", "--as-of", str(LAST_DAY))
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"nightshift: night of {LAST_DAY}: ingest events, export {BROKEN} failed, the rest is done and published; "
+        f"mend it, then: nightshift run --as-of {LAST_DAY} (ingest events: "
+    )
+    assert "gone_units" in last
+    assert f"export: demand_forecast as of {LAST_DAY}" in done.stdout
+    right = {f"exp_{table}" for table in EXPORTS if table != BROKEN} | {"exp_model_decisions", "exp_night_steps"}
+    assert exports_and_completeness(home) == (right, f"partial, without exports: {BROKEN}")
+    told = nightshift(home, "status").stdout
+    assert f"published as of {LAST_DAY}, partial, without exports: {BROKEN}" in told
+    for step in ("ingest events", f"export {BROKEN}"):
+        assert f"failed: {step} as of {LAST_DAY}" in told
+    # It is mended.
+    delivered.write_bytes(whole)
+    promised.unlink()
+    assert nightshift(home, "run", "--as-of", str(LAST_DAY)).returncode == 0
+    assert exports_and_completeness(home) == (right | {f"exp_{BROKEN}"}, "complete")
+    assert "failed" not in nightshift(home, "status").stdout

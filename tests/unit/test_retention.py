@@ -19,7 +19,7 @@ from kills import killed_at
 from planted_exports import export_planted, folder_of, plant
 from shop import Shop
 
-from pipelines import free_space, ledger, nights, retention
+from pipelines import free_space, ledger, nights, retention, whole_nights
 from pipelines.cli import cli
 from pipelines.decisions import PROMOTION, REFUSAL, Decision, Version, decide
 from pipelines.errors import HomeBusyError, NightshiftError
@@ -243,7 +243,7 @@ def test_a_night_without_room_does_not_begin(tmp_path: Path, monkeypatch: pytest
     )
     day = date(2025, 1, 1)
     for begin in (
-        lambda: nights.run(settings, day, day, OWNER, log=lambda line: None),
+        lambda: whole_nights.run(settings, day, day, OWNER, log=lambda line: None),
         lambda: nights.build(settings, day, OWNER, lambda line: None),
     ):
         with pytest.raises(NightshiftError) as caught:

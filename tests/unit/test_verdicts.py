@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from message_servers import mail_server, webhook
 
-from pipelines import ledger, night_faults, notices, verdicts
+from pipelines import export_delivery, ledger, night_faults, notices, verdicts
 from pipelines.cli import cli
 from pipelines.errors import NightshiftError, UnavailableError, UsageError
+from pipelines.export_delivery import Delivery
 from pipelines.home import Home
 from pipelines.settings import Settings
 
@@ -113,6 +114,31 @@ def test_the_reason_of_an_export_whose_table_failed_is_dbts(home: Home, settings
     assert "failed   export return_risk: dbt build failed: unique_exp_return_risk (Got 2 results)" in said
 
 
+def test_a_table_beside_the_exports_that_failed_is_named(home: Home, settings: Settings) -> None:
+    failed(home, run_of(), "tables", "dbt build failed: unique_model_decisions (Got 1 result)", "PartlyFailedError")
+    verdict, said = close(settings, run_of(), GOOD | {"table model_decisions": "failed"})
+    assert verdict.outcome == "partial"
+    assert "failed   table model_decisions: dbt build failed: unique_model_decisions (Got 1 result)" in said
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault"),
+    [("the server cannot be reached", "unreachable"), ("permission denied for schema ops", "undelivered")],
+)
+def test_a_night_whose_exports_a_place_has_not_got_is_partial_and_names_the_place(
+    home: Home, settings: Settings, monkeypatch: pytest.MonkeyPatch, reason: str, fault: str
+) -> None:
+    """Everything is published; the task failed for the sake of the place, which leaves the step itself done."""
+    owing = Delivery("database ops", "replenishment", 1, str(DAY), "0" * 64, reason)
+    monkeypatch.setattr(export_delivery, "undelivered", lambda home, settings: [owing])
+    published = {"step": "publish", "as_of": str(DAY), "owner": run_of().owner, "outcome": "done", "error": ""}
+    ledger.append(home, "attempts", published)
+    verdict, said = close(settings, run_of(), GOOD | {"publish": "failed"})
+    assert verdict.outcome == "partial"
+    assert f"failed   publish: database ops has not got replenishment v1 as of {DAY} ({reason})" in said
+    assert f"(docs/runbook.md, {fault})" in said
+
+
 @pytest.fixture
 def told_by(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., Settings]:
     def with_addresses(mail: str = "", hook: str = "") -> Settings:
@@ -203,6 +229,7 @@ SAID = {
     "check": ("CheckFailedError", "orders 2025-03-01: rows 3, usually 100"),
     "damaged": ("NightshiftError", "orders.csv.gz: damaged archive (CRC); ask for it to be delivered again"),
     "contract": ("NightshiftError", "export t v1: column x is gone. A reader of v1 relies on it: raise the version"),
+    "undelivered": ("DeliveredInPartError", "database ops has not got plan v1 as of 2025-03-01 (permission denied)"),
     "dbt": ("PartlyFailedError", "dbt build failed: fct_orders (Binder Error)"),
     "setting": ("UsageError", "setting NIGHTSHIFT_THREADS: input should be a valid integer"),
     "killed": ("Killed", "it ended without a word"),

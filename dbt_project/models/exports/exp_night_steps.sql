@@ -8,7 +8,7 @@ select
     error_kind as failure_kind,
     seconds,
     cpu_seconds,
-    memory_mb,
+    memory_mb as process_peak_mb,
     rows_in,
     rows_loaded as rows_out,
     rows_quarantined,
