@@ -39,7 +39,8 @@ history = question.read(
     {n: pd.read_parquet(f"{snapshot}/{n}.parquet", dtype_backend="pyarrow") for n in COLUMNS}
 )
 note("read")
-model = question.learn(question.recipe(7), history, as_of)
+recipe = question.recipe(7)
+model = question.complete(recipe, question.learn(recipe, history, as_of), history, as_of)
 note("learned")
 everything = np.arange(len(history.day))
 model.probability(Inputs.of_rows(history, everything))
