@@ -21,28 +21,42 @@ def standard(plain: Floats, least: float) -> tuple[Floats, Floats]:
     return mean, np.where(scale > least, scale, 1.0)
 
 
-def fit(terms: Floats, happened: Floats, penalty: float | Floats, start: Floats, every: int = 1) -> Floats:
+def fit(
+    terms: Floats,
+    happened: Floats,
+    penalty: float | Floats,
+    start: Floats,
+    every: int = 1,
+    counts: Floats | None = None,
+) -> Floats:
     """The weights that make what happened most likely, less half the penalty on their squares: terms may say the same.
 
-    `penalty` is the same for all, or one a term.
-
-    The curvature may be that of only `every` so many rows, which costs a few more steps and is less work.
+    `penalty` is the same for all, or one a term. A row may count as more or less than one, by `counts` of mean 1. The
+    curvature may be that of only `every` so many rows, which costs a few more steps and is less work.
     """
     terms = np.ascontiguousarray(terms)
-    given = (terms, happened, np.broadcast_to(penalty, start.shape), np.ascontiguousarray(terms[::every]))
+    some, counted = np.ascontiguousarray(terms[::every]), np.ones(1) if counts is None else counts
+    given = (terms, happened, np.broadcast_to(penalty, start.shape), counted, some, counted[::every])
     return np.asarray(minimize(_loss, start, given, "trust-exact", _slope, _curve, options=_FAR).x, np.float64)
 
 
-def _loss(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, some: Floats) -> float:
+def _loss(
+    weights: Floats, terms: Floats, happened: Floats, penalty: Floats, counts: Floats, some: Floats, some_counts: Floats
+) -> float:
     odds = terms @ weights
-    return float(np.mean(np.logaddexp(0, odds) - happened * odds) + (penalty / 2 * weights) @ weights)
+    return float(np.mean(counts * (np.logaddexp(0, odds) - happened * odds)) + (penalty / 2 * weights) @ weights)
 
 
-def _slope(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, some: Floats) -> Floats:
-    return np.asarray(terms.T @ (expit(terms @ weights) - happened) / len(terms) + penalty * weights, np.float64)
+def _slope(
+    weights: Floats, terms: Floats, happened: Floats, penalty: Floats, counts: Floats, some: Floats, some_counts: Floats
+) -> Floats:
+    wrong = counts * (expit(terms @ weights) - happened)
+    return np.asarray(terms.T @ wrong / len(terms) + penalty * weights, np.float64)
 
 
-def _curve(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, some: Floats) -> Floats:
+def _curve(
+    weights: Floats, terms: Floats, happened: Floats, penalty: Floats, counts: Floats, some: Floats, some_counts: Floats
+) -> Floats:
     stated = expit(some @ weights)
-    curve = (some * (stated * (1 - stated))[:, None]).T @ some / len(some)
+    curve = (some * (some_counts * stated * (1 - stated))[:, None]).T @ some / len(some)
     return np.asarray(curve + np.diag(penalty), np.float64)

@@ -12,6 +12,7 @@ from planted_lines import DAYS, FIRST, LAST, WINDOW_DAYS, known, tables
 
 from models.description import Recipe, TooLittleDataError
 from models.returns import example, rows
+from models.returns.description import DESCRIPTION
 from models.returns.features import Inputs, raw_frame
 from models.returns.lines import Lines
 from models.returns.model import LIGHTGBM, ReturnModel
@@ -19,10 +20,11 @@ from models.returns.question import Question
 from models.returns.rows import STATE, Rows
 from models.splits import ClosedWindow
 from models.tables import day_number
+from models.trial import Trial
 
 QUESTION = Question(WINDOW_DAYS)
 # Fewer trees than it would grow, for speed.
-RECIPE = Recipe(LIGHTGBM, {**QUESTION.recipe(7).parameters, "rounds": 80}, 7)
+RECIPE = Recipe(LIGHTGBM, {**QUESTION.recipe(7).parameters, "rounds": 50}, 7)
 ORIGIN = LAST - timedelta(days=2 * WINDOW_DAYS)
 
 
@@ -99,21 +101,27 @@ def test_it_finds_the_planted_chances(model: ReturnModel, later: Rows) -> None:
     assert np.corrcoef(stated, chance)[0, 1] > 0.9
     for low, high in ((0, 0.2), (0.2, 0.5), (0.5, 1.01)):
         here = (stated >= low) & (stated < high)
-        assert abs(stated[here].mean() - chance[here].mean()) < 0.05
+        assert abs(stated[here].mean() - chance[here].mean()) < max(0.05, chance[here].mean() / 10)
 
 
 def test_it_is_better_than_its_rivals_after_the_order_and_later(history: Lines, model: ReturnModel) -> None:
     cases = QUESTION.cases(history, ClosedWindow(ORIGIN, WINDOW_DAYS))
-    loss = {}
+    loss, cards = {}, {}
     for method in ("lightgbm", "sku_rate", "logistic_regression"):
         learned = model if method == "lightgbm" else QUESTION.learn(Recipe(method), history, ORIGIN)
         judged = QUESTION.judge(learned, cases)
         assert abs(judged["return.gap"].mean()) < 0.02
-        loss[method] = judged["log_loss.part"].mean()
+        loss[method], cards[method] = judged["log_loss.part"].mean(), judged
     assert loss["lightgbm"] < loss["sku_rate"]
     # The chances are products of two traits, which is all but what a regression of log-odds says.
     assert loss["lightgbm"] < 1.02 * loss["logistic_regression"]
     assert set(judged["moment"]) == {"order", "shipment", "later"}
+    # Every third customer sends back twice as often; where an order ships to tells nothing.
+    trial = Trial(DESCRIPTION, cards)
+    assert set(trial.groups) == {"buyer returning", "buyer many returns", "country FR", "country GB"}
+    stated = {group: trial.stated("lightgbm", "return", group).value for group in trial.groups}
+    assert stated["buyer many returns"] > 1.5 * stated["buyer returning"]
+    assert abs(stated["country FR"] - stated["country GB"]) < 0.03
 
 
 def test_what_happens_after_the_cut_changes_no_model_and_no_score(
@@ -150,7 +158,10 @@ def test_a_column_that_foretells_the_outcome_is_not_picked_up(
     will_return = made["feat_order_line"]["order_line_id"].isin(made["feat_order_line_return"]["order_line_id"])
     told = {
         **made,
-        "feat_order_line": made["feat_order_line"].assign(will_return=will_return, sku_returned_later=will_return),
+        # The country an order ships to is read, for people to judge by: no model may learn from it.
+        "feat_order_line": made["feat_order_line"].assign(
+            will_return=will_return, sku_returned_later=will_return, ship_country=np.where(will_return, "FR", "GB")
+        ),
         "feat_order_shipment": made["feat_order_shipment"].assign(returned_on=LAST),
     }
     assert QUESTION.learn(RECIPE, QUESTION.read(told), ORIGIN).version == model.version
