@@ -192,6 +192,11 @@ class Question(Protocol):
         did on them."""
         ...
 
+    def complete(self, recipe: Recipe, model: Any, history: Any, as_of: date) -> Model:
+        """The finished model that is kept, with what it learns besides from what was known at the end of `as_of`: what
+        no judge reads is not learned at every origin."""
+        ...
+
     def judge(self, model: Model, cases: Any) -> pd.DataFrame:
         """One row a case: `at` (its day), each slice, `<metric>.part` and `<metric>.whole`, the columns metrics go
         `by`, and `<claim>.gap`, what happened (0 to 1) less the probability stated; where this differs from case to

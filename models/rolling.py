@@ -82,9 +82,10 @@ class Rolling:
                     yield Judged(name, window, self._question.judge(model, now))
 
     def fit(self, name: str, as_of: date, matures_days: int) -> Model:
-        """The candidate's model that knows all up to `as_of`; raises `TooLittleDataError`."""
+        """The candidate's model that knows all up to `as_of`, complete; raises `TooLittleDataError`."""
         window = closed_windows(as_of, matures_days, 1)[0]
-        return self._finished(name, as_of, window.origin, self._cases(window))
+        finished = self._finished(name, as_of, window.origin, self._cases(window))
+        return self._question.complete(self._recipes[name], finished, self._history, as_of)
 
     def _cases(self, window: ClosedWindow) -> Any:
         return self._question.cases(self._history, window) if self._question.needs_window_before else None

@@ -69,16 +69,18 @@ class Question:
         parts = split(known, day, self.horizon_days)
         parameters = None if recipe.method == LOGISTIC else recipe.parameters
         stages = {name: grow(known, parts, name, self.horizon_days, recipe.seed, parameters) for name in STAGES}
-        return self._with_effect(CartModel(recipe.method, rule, stages), known, day, recipe.seed)
-
-    def _with_effect(self, model: CartModel, known: Carts, day: int, seed: int) -> CartModel:
-        """The same model with what an experiment tells of messages, where one was large enough."""
-        categories = model.stages["left"].categories
-        tried = experiment_of(known, day, self.horizon_days, categories, model.probability)
-        return replace(model, effect=learn_effect(tried, categories, seed))
+        return CartModel(recipe.method, rule, stages)
 
     def finish(self, recipe: Recipe, learned: CartModel, before: object, cases: object) -> CartModel:
         return learned
+
+    def complete(self, recipe: Recipe, model: CartModel, history: Carts, as_of: date) -> CartModel:
+        """The same model with what an experiment tells of messages, where one was large enough."""
+        if not model.stages:
+            return model
+        day, categories = day_number(as_of), model.stages["left"].categories
+        tried = experiment_of(history.until(day), day, self.horizon_days, categories, model.probability)
+        return replace(model, effect=learn_effect(tried, categories, recipe.seed))
 
     def judge(self, model: Model, cases: Cases) -> pd.DataFrame:
         if not isinstance(model, CartModel):

@@ -76,6 +76,9 @@ class Question:
         dispersion = estimate(cases.units, mean)
         return DemandModel(recipe.method, dispersion, learned, estimate_correlations(cases, mean, dispersion))
 
+    def complete(self, recipe: Recipe, model: DemandModel, history: Panel, as_of: date) -> DemandModel:
+        return model
+
     def judge(self, model: Model, cases: Cases) -> pd.DataFrame:
         if not isinstance(model, DemandModel):
             raise TypeError(f"{model.method} is no demand model")

@@ -103,6 +103,9 @@ class Question:
     def finish(self, recipe: Recipe, learned: ReturnModel, before: object, cases: object) -> ReturnModel:
         return learned
 
+    def complete(self, recipe: Recipe, model: ReturnModel, history: Lines, as_of: date) -> ReturnModel:
+        return model
+
     def judge(self, model: Model, cases: Cases) -> pd.DataFrame:
         if not isinstance(model, ReturnModel):
             raise TypeError(f"{model.method} is no model of returns")

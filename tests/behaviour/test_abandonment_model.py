@@ -36,7 +36,11 @@ def history(made: dict[str, pd.DataFrame]) -> Carts:
 
 @pytest.fixture(scope="module")
 def model(history: Carts) -> CartModel:
-    return QUESTION.learn(RECIPE, history, ORIGIN)
+    return _complete(history)
+
+
+def _complete(history: Carts) -> CartModel:
+    return QUESTION.complete(RECIPE, QUESTION.learn(RECIPE, history, ORIGIN), history, ORIGIN)
 
 
 def _later(history: Carts, moment: str) -> np.ndarray:
@@ -87,7 +91,8 @@ def test_what_happens_after_the_cut_changes_no_model_and_no_score(
     made: dict[str, pd.DataFrame], history: Carts, model: CartModel
 ) -> None:
     then = known(made, ORIGIN)
-    assert QUESTION.learn(RECIPE, then, ORIGIN).version == model.version
+    assert model.effect
+    assert _complete(then).version == model.version
     # Of the carts decided on by then what became known later is given to others.
     draw, bought = np.random.default_rng(1), made["feat_cart_purchase"].copy()
     is_later = (bought["purchased_on"] > ORIGIN).to_numpy()
@@ -95,7 +100,7 @@ def test_what_happens_after_the_cut_changes_no_model_and_no_score(
     messages = made["feat_cart_message"].copy()
     messages.loc[messages["assigned_on"] > ORIGIN, "experiment_group"] = "treatment"
     others = QUESTION.read({**made, "feat_cart_purchase": bought, "feat_cart_message": messages})
-    assert QUESTION.learn(RECIPE, others, ORIGIN).version == model.version
+    assert _complete(others).version == model.version
     scores = [QUESTION.score(model, each) for each in (then, history.until(day_number(ORIGIN)))]
     assert len(scores[0]) > 10
     pd.testing.assert_frame_equal(*scores)
@@ -108,7 +113,7 @@ def test_a_column_that_foretells_the_outcome_is_not_picked_up(made: dict[str, pd
         "feat_cart": made["feat_cart"].assign(checkout_started_later=will_buy, order_id=will_buy.astype(str)),
         "feat_cart_message": made["feat_cart_message"].assign(was_opened=True),
     }
-    assert QUESTION.learn(RECIPE, QUESTION.read(told), ORIGIN).version == model.version
+    assert _complete(QUESTION.read(told)).version == model.version
 
 
 def _one_cart(bought_after_days: float | None, held_from_hours: float = -1.0, is_bot: bool = False) -> Carts:

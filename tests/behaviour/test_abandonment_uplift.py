@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from planted_decisions import HORIZON_DAYS, LAST, LIFT, tables
 
+from models import questions
 from models.abandonment.features import FEATURES, Inputs
 from models.abandonment.model import CartModel
-from models.abandonment.question import Question
 from models.abandonment.uplift import MEAN_LIFT, X_LEARNER, Experiment, learn_effect
 from models.description import Recipe
+from models.rolling import Rolling
 from models.tables import day_number
 
 CATEGORIES: dict[str, tuple[str, ...]] = {"device": ("a",), "traffic_source": ("a",), "category_1": ("a",)}
@@ -71,17 +72,14 @@ def test_scores_are_right_on_average_though_the_chances_are_wrong() -> None:
         assert scores.mean() == pytest.approx(true, abs=4 * scores.std() / 200)
 
 
-@pytest.fixture(scope="module")
-def model() -> CartModel:
-    question = Question(HORIZON_DAYS)
-    parameters = {**question.recipe(7).parameters, "rounds": 60}
+def test_the_model_that_is_kept_states_what_a_message_adds_and_those_only_judged_do_not_learn_it() -> None:
+    question, origin = questions.question("abandonment", HORIZON_DAYS), LAST - timedelta(days=HORIZON_DAYS)
+    recipe = Recipe("lightgbm", {**question.recipe(7).parameters, "rounds": 60}, 7)
     history = question.read(tables(carts=16_000))
-    return question.learn(Recipe("lightgbm", parameters, 7), history, LAST - timedelta(days=HORIZON_DAYS))
-
-
-def test_the_model_of_a_shop_with_an_experiment_states_what_a_message_adds(model: CartModel) -> None:
-    question = Question(HORIZON_DAYS)
-    history = question.read(tables(carts=16_000))
+    assert question.learn(recipe, history, origin).effect is None
+    with Rolling(question, history, {"it": recipe}, threads=1) as rolling:
+        model = rolling.fit("it", origin, HORIZON_DAYS)
+    assert isinstance(model, CartModel)
     index = np.flatnonzero((history.moment == "night") & (history.day > day_number(LAST) - 40))
     inputs = Inputs.of_rows(history, index)
     told = model.told(inputs)

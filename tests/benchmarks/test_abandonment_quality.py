@@ -58,7 +58,8 @@ def learned(
     tables = {name: feature_snapshot.read(snapshot, name) for name in COLUMNS}
     history = QUESTION.read(tables)
     origin = history.last_day - JUDGED_DAYS
-    model = QUESTION.learn(QUESTION.recipe(7), history, date(1970, 1, 1) + timedelta(days=int(origin)))
+    recipe, as_of = QUESTION.recipe(7), date(1970, 1, 1) + timedelta(days=int(origin))
+    model = QUESTION.complete(recipe, QUESTION.learn(recipe, history, as_of), history, as_of)
     return request.param, history, _truth(home, snapshot), model, origin
 
 

@@ -41,7 +41,8 @@ history = question.read(
     {n: feature_snapshot.read(Path(snapshot), n) for n in COLUMNS}
 )
 note("read")
-model = question.learn(question.recipe(7), history, as_of)
+recipe = question.recipe(7)
+model = question.complete(recipe, question.learn(recipe, history, as_of), history, as_of)
 note("learned")
 everything = np.arange(len(history.day))
 model.probability(Inputs.of_rows(history, everything))

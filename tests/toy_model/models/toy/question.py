@@ -67,6 +67,9 @@ class Question:
     def finish(self, recipe: Recipe, learned: tuple[float, ...], before: object, cases: object) -> Shares:
         return Shares(recipe.method, learned)
 
+    def complete(self, recipe: Recipe, model: Shares, history: pd.DataFrame, as_of: date) -> Shares:
+        return model
+
     def judge(self, model: Model, cases: pd.DataFrame) -> pd.DataFrame:
         stated = model.predict(cases)["rise_probability"].to_numpy()
         rise = cases["rise"].to_numpy()
