@@ -36,7 +36,7 @@ DESCRIPTION = Description(
     exports=(Export("cart_recovery", 1, ("as_of", "cart_id")),),
     key=("cart_key", "visitor_id", "customer_id"),
     moments="moment",
-    drawings=("importance",),
+    drawings=("importance", "lead_time", "qini"),
     outputs=("purchase_probability", "message_effect", "effect_method", "reason_1", "reason_2", "reason_3"),
     limits=(
         "A purchase by somebody who is not known, on another device, is seen by nobody and counts as none.",

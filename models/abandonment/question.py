@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models import drawings, evaluation
-from models.abandonment import example
+from models.abandonment import example, plots
 from models.abandonment.carts import KEY, MOMENTS, NIGHT, Carts, Floats
 from models.abandonment.features import FEATURES, Inputs, raw_frame
 from models.abandonment.learning import PARAMETERS, STAGES, grow, mature, split
 from models.abandonment.model import LIGHTGBM, LOGISTIC, RECENCY_RULE, CartModel
 from models.abandonment.rule import fit_rule
-from models.abandonment.uplift import experiment_of, learn_effect
+from models.abandonment.uplift import Experiment, experiment_of, learn_effect
 from models.calibration import log_loss
 from models.description import Model, Recipe
 from models.drawings import Drawing
@@ -78,8 +78,8 @@ class Question:
         """The same model with what an experiment tells of messages, where one was large enough."""
         if not model.stages:
             return model
-        day, categories = day_number(as_of), model.stages["left"].categories
-        tried = experiment_of(history.until(day), day, self.horizon_days, categories, model.probability)
+        day = day_number(as_of)
+        tried, categories = self._experiment(model, history.until(day), day)
         return replace(model, effect=learn_effect(tried, categories, recipe.seed))
 
     def judge(self, model: Model, cases: Cases) -> pd.DataFrame:
@@ -120,12 +120,23 @@ class Question:
         return key.join(model.told(Inputs.of_rows(history, index)))
 
     def drawings(self, model: Model, history: Carts) -> Mapping[str, Drawing]:
-        """What moves the carts of the last four weeks."""
+        """What moves the carts of the last four weeks, how soon carts are bought, and whom messages win first."""
         if not isinstance(model, CartModel):
             raise TypeError(f"{model.method} is no model of carts")
         index = np.flatnonzero((history.day > history.last_day - _NEWEST_DAYS) & history.is_open)
         inputs = Inputs.of_rows(history, drawings.evenly(index, _MOST_DRAWN))
-        return {"importance": drawings.importance(FEATURES, model.contributions(inputs))}
+        bought = mature(history, history.last_day, self.horizon_days)
+        found: dict[str, Drawing] = {
+            "importance": drawings.importance(FEATURES, model.contributions(inputs)),
+            "lead_time": plots.lead_times(history, bought, self.horizon_days),
+        }
+        if model.stages and (qini := plots.qini(*self._experiment(model, history, history.last_day), seed=0)):
+            found["qini"] = qini
+        return found
+
+    def _experiment(self, model: CartModel, known: Carts, day: int) -> tuple[Experiment, Mapping[str, tuple[str, ...]]]:
+        categories = model.stages["left"].categories
+        return experiment_of(known, day, self.horizon_days, categories, model.probability), categories
 
     def load(self, files: Mapping[str, bytes]) -> CartModel:
         return CartModel.from_files(files)

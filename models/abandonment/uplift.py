@@ -98,6 +98,12 @@ class Experiment:
         return np.asarray(with_it - self.chance + written - held_out, np.float64)
 
     @property
+    def parts(self) -> tuple[Experiment, Experiment]:
+        """The older carts, and the newer ones on which an account of those is judged."""
+        is_older = np.arange(len(self.index)) < int(len(self.index) * (1 - _NEWER_SHARE))
+        return self.chosen(is_older), self.chosen(~is_older)
+
+    @property
     def is_enough(self) -> bool:
         return all(self.bought[which].sum() >= FEWEST_BOUGHT for which in (self.is_treated, ~self.is_treated))
 
@@ -130,18 +136,18 @@ def experiment_of(
 
 def learn_effect(tried: Experiment, categories: Mapping[str, tuple[str, ...]], seed: int) -> Effect | None:
     """The richest account of the effect that newer carts bear out; None where the experiment is too small to tell."""
-    cut = int(len(tried.index) * (1 - _NEWER_SHARE))
-    is_older = np.arange(len(tried.index)) < cut
-    older, newer = tried.chosen(is_older), tried.chosen(~is_older)
+    older, newer = tried.parts
     if not (older.is_enough and tried.is_enough):
         return None
-    found = _x_learner(older, categories, seed)
+    found = x_learner(older, categories, seed)
     stated = found(newer.made, newer.chance)
     slope, error = _slope(newer.scores(stated) / newer.chance, stated / newer.chance, newer.chance)
     lift = _lift(tried)
     if slope > _SURE * error:
-        whole = _x_learner(tried, categories, seed)
-        return Effect(X_LEARNER, lift[0], round(min(slope, 1.0), 6), whole.propensity, whole.trees)
+        whole = x_learner(tried, categories, seed)
+        # The trees shrink what they state already: it is taken back only as far as newer carts speak against it.
+        believed = round(min(slope + _SURE * error, 1.0), 6)
+        return Effect(X_LEARNER, lift[0], believed, whole.propensity, whole.trees)
     return Effect(MEAN_LIFT, lift[0]) if abs(lift[0]) > _SURE * lift[1] else None
 
 
@@ -163,7 +169,7 @@ def _slope(scores: Floats, stated: Floats, weight: Floats) -> tuple[float, float
     return slope, float(np.sqrt(((weight * centred * rest) ** 2).sum())) / spread
 
 
-def _x_learner(tried: Experiment, categories: Mapping[str, tuple[str, ...]], seed: int) -> Effect:
+def x_learner(tried: Experiment, categories: Mapping[str, tuple[str, ...]], seed: int) -> Effect:
     """Effects of those written to against their chance without, of those held out against theirs with a message."""
     written, held_out = tried.is_treated, ~tried.is_treated
     with_it = _with_a_message(tried, categories, seed)

@@ -7,34 +7,19 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from planted_decisions import HORIZON_DAYS, LAST, LIFT, tables
+from planted_experiment import CATEGORIES, ORDERS, experiment
 
 from models import questions
-from models.abandonment.features import FEATURES, Inputs
+from models.abandonment.features import Inputs
 from models.abandonment.model import CartModel
 from models.abandonment.uplift import MEAN_LIFT, X_LEARNER, Experiment, learn_effect
 from models.description import Recipe
 from models.rolling import Rolling
 from models.tables import day_number
 
-CATEGORIES: dict[str, tuple[str, ...]] = {"device": ("a",), "traffic_source": ("a",), "category_1": ("a",)}
-ORDERS = FEATURES.index("earlier_order_count")
-
-
-def _experiment(carts: int, lifts: tuple[float, float], seed: int = 1, chance: float = 0.15) -> Experiment:
-    """Carts of two kinds, told apart by earlier orders, whose chance a message raises by a share of it."""
-    draw = np.random.default_rng(seed)
-    made = np.zeros((carts, len(FEATURES)), np.float32)
-    made[:, ORDERS] = draw.integers(0, 2, carts)
-    chances = draw.beta(3, 3 / chance - 3, carts)
-    is_treated = draw.random(carts) < 0.5
-    lift = np.where(made[:, ORDERS] > 0, lifts[1], lifts[0])
-    bought = draw.random(carts) < chances * (1 + lift * is_treated)
-    half = np.full(carts, 0.5)
-    return Experiment(np.arange(carts), made, chances, is_treated, half, bought.astype(float))
-
 
 def test_carts_that_a_message_wins_are_told_from_those_it_drives_away() -> None:
-    tried = _experiment(12_000, (1.0, -0.3))
+    tried = experiment(12_000, (1.0, -0.3))
     effect = learn_effect(tried, CATEGORIES, 7)
     assert effect
     assert effect.method == X_LEARNER
@@ -45,26 +30,26 @@ def test_carts_that_a_message_wins_are_told_from_those_it_drives_away() -> None:
 
 
 def test_one_lift_for_all_is_not_taken_for_many() -> None:
-    effect = learn_effect(_experiment(12_000, (0.6, 0.6)), CATEGORIES, 7)
+    effect = learn_effect(experiment(12_000, (0.6, 0.6)), CATEGORIES, 7)
     assert effect
     assert effect.method == MEAN_LIFT
     assert effect.lift == pytest.approx(0.6, abs=0.15)
 
 
 def test_nothing_is_seldom_taken_for_something() -> None:
-    found = [learn_effect(_experiment(6_000, (0.0, 0.0), seed), CATEGORIES, 7) for seed in range(12)]
+    found = [learn_effect(experiment(6_000, (0.0, 0.0), seed), CATEGORIES, 7) for seed in range(12)]
     # By chance 1 of 20 has a slope, and 1 of 10 a lift: more than 5 of 12 happens once in 200 times.
     assert sum(effect is not None for effect in found) <= 5
 
 
 def test_a_small_experiment_tells_nothing() -> None:
     # 800 carts of a chance of 0.15: 60 bought in each group.
-    assert learn_effect(_experiment(800, (1.0, 1.0)), CATEGORIES, 7) is None
-    assert learn_effect(_experiment(12_000, (1.0, 1.0)).chosen(np.zeros(12_000, bool)), CATEGORIES, 7) is None
+    assert learn_effect(experiment(800, (1.0, 1.0)), CATEGORIES, 7) is None
+    assert learn_effect(experiment(12_000, (1.0, 1.0)).chosen(np.zeros(12_000, bool)), CATEGORIES, 7) is None
 
 
 def test_scores_are_right_on_average_though_the_chances_are_wrong() -> None:
-    tried = _experiment(40_000, (0.5, 0.5))
+    tried = experiment(40_000, (0.5, 0.5))
     true = 0.5 * tried.chance.mean()
     wrong = Experiment(tried.index, tried.made, tried.chance * 1.5, tried.is_treated, tried.propensity, tried.bought)
     for each in (tried, wrong):
