@@ -21,26 +21,28 @@ def standard(plain: Floats, least: float) -> tuple[Floats, Floats]:
     return mean, np.where(scale > least, scale, 1.0)
 
 
-def fit(terms: Floats, happened: Floats, penalty: float, start: Floats, every: int = 1) -> Floats:
+def fit(terms: Floats, happened: Floats, penalty: float | Floats, start: Floats, every: int = 1) -> Floats:
     """The weights that make what happened most likely, less half the penalty on their squares: terms may say the same.
+
+    `penalty` is the same for all, or one a term.
 
     The curvature may be that of only `every` so many rows, which costs a few more steps and is less work.
     """
-    given = (np.ascontiguousarray(terms), happened, penalty, every)
+    given = (np.ascontiguousarray(terms), happened, np.broadcast_to(penalty, start.shape), every)
     return np.asarray(minimize(_loss, start, given, "trust-exact", _slope, _curve, options=_FAR).x, np.float64)
 
 
-def _loss(weights: Floats, terms: Floats, happened: Floats, penalty: float, every: int) -> float:
+def _loss(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, every: int) -> float:
     odds = terms @ weights
-    return float(np.mean(np.logaddexp(0, odds) - happened * odds) + penalty / 2 * weights @ weights)
+    return float(np.mean(np.logaddexp(0, odds) - happened * odds) + (penalty / 2 * weights) @ weights)
 
 
-def _slope(weights: Floats, terms: Floats, happened: Floats, penalty: float, every: int) -> Floats:
+def _slope(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, every: int) -> Floats:
     return np.asarray(terms.T @ (expit(terms @ weights) - happened) / len(terms) + penalty * weights, np.float64)
 
 
-def _curve(weights: Floats, terms: Floats, happened: Floats, penalty: float, every: int) -> Floats:
-    terms = terms[::every]
+def _curve(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, every: int) -> Floats:
+    terms = np.ascontiguousarray(terms[::every])
     stated = expit(terms @ weights)
     curve = (terms.T * (stated * (1 - stated))) @ terms / len(terms)
-    return np.asarray(curve + penalty * np.eye(len(weights)), np.float64)
+    return np.asarray(curve + np.diag(penalty), np.float64)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from models import logistic
 from models.abandonment.carts import CATEGORIES
@@ -14,6 +15,8 @@ from models.abandonment.features import FEATURES
 
 Floats = NDArray[np.float64]
 _MOST_ROWS, _PENALTY, _STEPS = 120_000, 3e-3, 16
+# Rows asked at a time, which bounds the memory that it takes.
+_AT_ONCE = 120_000
 _LOGS = ("sku_count", "cart_units", "lead_unit_price", "lead_price_to_usual_pct", "lead_price_to_first_pct")
 _LOGS_PLUS_1 = ("cart_amount", "earlier_order_count", "past_cart_count", "view_count", "visit_seconds", "idle_hours")
 _MANY = 20_000
@@ -38,8 +41,22 @@ class Regression:
 
     def log_odds(self, made: NDArray[np.float32]) -> Floats:
         found = np.empty(len(made))
-        for at in range(0, len(made), _MOST_ROWS):
-            found[at : at + _MOST_ROWS] = self._terms(made[at : at + _MOST_ROWS]) @ np.asarray(self.weights)
+        for at in range(0, len(made), _AT_ONCE):
+            found[at : at + _AT_ONCE] = self._log_odds(made[at : at + _AT_ONCE])
+        return found
+
+    def _log_odds(self, made: NDArray[np.float32]) -> Floats:
+        weights = np.asarray(self.weights)
+        standard, unknown = self._standard(made)
+        count = standard.shape[1]
+        found = np.asarray(
+            weights[0] + standard @ weights[1 : count + 1] + unknown @ weights[count + 1 : 2 * count + 1]
+        )
+        at = 2 * count + 1
+        for code, size in self._codes(made):
+            of_code = np.append(weights[at : at + size], 0.0)
+            found += of_code[code]
+            at += size
         return found
 
     def contributions(self, made: NDArray[np.float32]) -> Floats:
@@ -60,16 +77,28 @@ class Regression:
     def _terms(self, made: NDArray[np.float32]) -> Floats:
         """A constant, each number standardised (0 where unknown, at most 5 either way), whether it is unknown, then a
         column a step and a column a value."""
+        standard, unknown = self._standard(made)
+        count = standard.shape[1]
+        terms = np.empty((len(made), 1 + len(self._owners())))
+        terms[:, 0], terms[:, 1 : count + 1], terms[:, count + 1 : 2 * count + 1] = 1, standard, unknown
+        at = 2 * count + 1
+        for code, size in self._codes(made):
+            terms[:, at : at + size] = code[:, None] == np.arange(size)
+            at += size
+        return terms
+
+    def _standard(self, made: NDArray[np.float32]) -> tuple[Floats, NDArray[np.bool_]]:
         plain = _plain(made)
         unknown = ~np.isfinite(plain)
         standard = (np.where(unknown, 0, plain) - np.asarray(self.means)) / np.asarray(self.scales)
-        parts = [np.ones((len(made), 1)), np.where(unknown, 0, np.clip(standard, -5, 5)), unknown.astype(np.float64)]
+        return np.where(unknown, 0, np.clip(standard, -5, 5)), unknown
+
+    def _codes(self, made: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.int64], int]]:
+        """Of each feature by steps or values the number of each row's, -1 for none, and how many there are."""
         for name in _STEPPED:
-            step = np.searchsorted(self.edges[name], made[:, _PLACE[name]], side="right")
-            parts.append(_indicators(step, len(self.edges[name]) + 1))
+            yield np.searchsorted(self.edges[name], made[:, _PLACE[name]], side="right"), len(self.edges[name]) + 1
         for name in CATEGORIES:
-            parts.append(_indicators(np.nan_to_num(made[:, _PLACE[name]], nan=-1).astype(np.int64), self.sizes[name]))
-        return np.hstack(parts)
+            yield np.nan_to_num(made[:, _PLACE[name]], nan=-1).astype(np.int64), self.sizes[name]
 
 
 _PLACE = {name: place for place, name in enumerate(FEATURES)}
@@ -91,10 +120,21 @@ def fit_regression(
     sizes = {name: len(values) for name, values in categories.items()}
     blank = Regression(_rounded(mean), _rounded(scale), _edges(made), sizes, (), ())
     terms = blank._terms(made)
-    every = 4 if len(terms) > _MANY else 1
-    found = logistic.fit(terms, happened, _PENALTY, np.zeros(terms.shape[1]), every)
+    tells, found = _tells(terms), np.zeros(terms.shape[1])
+    found[0] = logit(np.clip(happened.mean(), 0.001, 0.999))
+    # How many are bought in all is not to be drawn towards a half.
+    penalty = np.where(np.arange(int(tells.sum())) > 0, _PENALTY, 0.0)
+    every = max(1, len(terms) // _MANY)
+    found[tells] = logistic.fit(terms[:, tells], happened, penalty, found[tells], every)
     weights = tuple(np.round(found, 5).tolist())
     return Regression(blank.means, blank.scales, blank.edges, sizes, weights, _rounded(terms.mean(axis=0)))
+
+
+def _tells(terms: Floats) -> NDArray[np.bool_]:
+    """The constant and the terms that are not the same everywhere: most numbers are always known."""
+    tells = np.asarray(terms.max(axis=0) > terms.min(axis=0))
+    tells[0] = True
+    return tells
 
 
 def _edges(made: NDArray[np.float32]) -> dict[str, tuple[float, ...]]:
@@ -111,10 +151,6 @@ def _edges(made: NDArray[np.float32]) -> dict[str, tuple[float, ...]]:
 
 def _rounded(values: Floats) -> tuple[float, ...]:
     return tuple(np.round(values, 6).tolist())
-
-
-def _indicators(code: NDArray[np.int64], size: int) -> Floats:
-    return np.asarray(code[:, None] == np.arange(size), np.float64)
 
 
 def _plain(made: NDArray[np.float32]) -> Floats:
