@@ -28,21 +28,21 @@ def fit(terms: Floats, happened: Floats, penalty: float | Floats, start: Floats,
 
     The curvature may be that of only `every` so many rows, which costs a few more steps and is less work.
     """
-    given = (np.ascontiguousarray(terms), happened, np.broadcast_to(penalty, start.shape), every)
+    terms = np.ascontiguousarray(terms)
+    given = (terms, happened, np.broadcast_to(penalty, start.shape), np.ascontiguousarray(terms[::every]))
     return np.asarray(minimize(_loss, start, given, "trust-exact", _slope, _curve, options=_FAR).x, np.float64)
 
 
-def _loss(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, every: int) -> float:
+def _loss(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, some: Floats) -> float:
     odds = terms @ weights
     return float(np.mean(np.logaddexp(0, odds) - happened * odds) + (penalty / 2 * weights) @ weights)
 
 
-def _slope(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, every: int) -> Floats:
+def _slope(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, some: Floats) -> Floats:
     return np.asarray(terms.T @ (expit(terms @ weights) - happened) / len(terms) + penalty * weights, np.float64)
 
 
-def _curve(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, every: int) -> Floats:
-    terms = np.ascontiguousarray(terms[::every])
-    stated = expit(terms @ weights)
-    curve = (terms.T * (stated * (1 - stated))) @ terms / len(terms)
+def _curve(weights: Floats, terms: Floats, happened: Floats, penalty: Floats, some: Floats) -> Floats:
+    stated = expit(some @ weights)
+    curve = (some * (stated * (1 - stated))[:, None]).T @ some / len(some)
     return np.asarray(curve + np.diag(penalty), np.float64)
