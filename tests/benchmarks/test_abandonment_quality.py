@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit, logit
+from cart_limits import limits
 from shop import NIGHTSHIFT
 
 from models.abandonment import example
 from models.abandonment.carts import CATEGORIES, COLUMNS, NUMBERS, Carts
-from models.abandonment.features import FEATURES, Inputs, matrix
+from models.abandonment.features import Inputs, matrix
 from models.abandonment.learning import PARAMETERS, Split, grow
 from models.abandonment.model import CartModel
 from models.abandonment.question import Question
-from models.calibration import log_loss
 from models.evaluation import placements
 from pipelines import feature_snapshot
 from pipelines.recovery import CartRecovery
@@ -92,61 +89,16 @@ def _rows(history: Carts, truth: pd.DataFrame, origin: int, moment: str, last: i
     return np.asarray(is_asked & is_first & known)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What keeps a perfect learner from the truth.
-
-    `of_columns` is the mean error of trees that are taught the truth itself: what the feature columns do not hold.
-    `besides` is how far trees move that begin with the truth and learn what was bought: what the columns tell and the
-    truth leaves out; `worth` is the log loss they gain with its standard error. `unseen` is how much more often the
-    truth says that carts of the past are bought than the feed shows it, with its standard error.
-    """
-
-    of_columns: float
-    besides: float
-    worth: tuple[float, float]
-    unseen: tuple[float, float]
-
-    def __str__(self) -> str:
-        return (
-            f"columns miss {self.of_columns:.4f}, tell besides {self.besides:.4f} "
-            f"(log loss {self.worth[0]:+.4f} +- {self.worth[1]:.4f}), "
-            f"purchases not seen {self.unseen[0]:.4f} +- {self.unseen[1]:.4f}"
-        )
-
-
-def _limits(history: Carts, truth: pd.DataFrame, origin: int, moment: str, index: np.ndarray) -> Limits:
-    known = truth[f"knowable_purchase_probability_{KNOWABLE[moment]}"].clip(0.001, 0.999).to_numpy(float)
-    past = history.unwritten(_rows(history, truth, 0, moment, origin - HORIZON_DAYS))
-    bought, categories = history.happened(HORIZON_DAYS), Inputs.of_rows(history, past).categories(CATEGORIES)
-    made, asked = (matrix(Inputs.of_rows(history, rows), categories) for rows in (past, index))
-    plain = {"learning_rate": 0.1, "min_data_in_leaf": 50, "verbosity": -1, "num_threads": 1, "seed": 7}
-
-    def data(label: np.ndarray, start: np.ndarray | None = None) -> lgb.Dataset:
-        names = {"feature_name": list(FEATURES), "categorical_feature": list(CATEGORIES)}
-        return lgb.Dataset(made, label, init_score=start, **names)
-
-    taught = lgb.train({**plain, "objective": "l2"}, data(known[past]), 100).predict(asked)
-    further = lgb.train({**plain, "objective": "binary", "num_leaves": 4}, data(bought[past], logit(known[past])), 60)
-    moved = expit(logit(known[index]) + further.predict(asked, raw_score=True))
-    worth = log_loss(known[index], bought[index]) - log_loss(moved, bought[index])
-    unseen = known[past] - bought[past]
-    return Limits(
-        abs(taught - known[index]).mean(),
-        abs(moved - known[index]).mean(),
-        (worth.mean(), worth.std() / np.sqrt(len(worth))),
-        (unseen.mean(), unseen.std() / np.sqrt(len(unseen))),
-    )
-
-
 def test_chances_are_stated_as_well_as_could_be_known(
     learned: tuple[int, Carts, pd.DataFrame, CartModel, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed, history, truth, model, origin = learned
     failed = []
-    for moment in KNOWABLE:
+    for moment, known_when in KNOWABLE.items():
         index = history.unwritten(_rows(history, truth, origin, moment))
-        known = truth[f"knowable_purchase_probability_{KNOWABLE[moment]}"].to_numpy(float)[index]
+        past = history.unwritten(_rows(history, truth, 0, moment, origin - HORIZON_DAYS))
+        name = f"knowable_purchase_probability_{known_when}"
+        known = truth[name].to_numpy(float)[index]
         stated = model.probability(Inputs.of_rows(history, index))
         bought = history.happened(HORIZON_DAYS)[index]
         auc, best = _auc(stated, bought), _auc(known, bought)
@@ -155,7 +107,7 @@ def test_chances_are_stated_as_well_as_could_be_known(
             print(
                 f"\nseed {seed} {moment}: {len(index):,} carts, {bought.mean():.4f} bought, "
                 f"AUC {auc:.4f} of {best:.4f}, mean |p - knowable| {off:.4f}, of the means {all_in_all:.4f}; "
-                f"{_limits(history, truth, origin, moment, index)}"
+                f"{limits(history, truth[name], past, index, HORIZON_DAYS)}"
             )
         holds = {"AUC within 0.01": best - auc <= 0.01, "mean |p - knowable| within 0.01": off <= 0.01}
         failed += [f"{moment}: {name}" for name, is_held in holds.items() if not is_held]

@@ -28,7 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _deliver(shop, FIRST + timedelta(days=number))
     nights.ingest(shop.settings, None, None, None)
     nights.build(shop.settings, LAST, OWNER)
-    nights.score(shop.settings, LAST, OWNER, models=["abandonment"])
+    nights.score_model(shop.settings, LAST, "abandonment", OWNER)
     night_exports.build_tables(shop.settings, LAST, OWNER, models=["abandonment"])
     night_exports.deliver(shop.settings, LAST, OWNER, "cart_recovery")
     nights.release(shop.settings, OWNER)

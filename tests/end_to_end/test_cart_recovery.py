@@ -14,9 +14,11 @@ import pandas as pd
 import pytest
 from shop import LAST_DAY, nightshift
 
+from pipelines import night_exports, nights
 from pipelines.recovery import CartRecovery
+from pipelines.settings import Settings
 
-POLICY = CartRecovery()
+POLICY, OWNER = CartRecovery(), "a test"
 # Half of all carts bought, without a message, and a margin of 20: 0.3 x 0.5 x 0.5 x 20 - 0.10 = 1.40 is to be won.
 WON = 1.40
 # Of each planted cart: what else is so, and what comes of it.
@@ -181,8 +183,17 @@ def test_gain_is_effect_times_margin_less_the_message(planted: Warehouse) -> Non
 
 def test_held_out_are_the_same_carts_every_night_and_no_other(planted: Warehouse) -> None:
     connection, select = planted
-    for number in range(400):
-        _plant(connection, f"cart {number}", f"c{number}")
+    _plant(connection, "cart 0", "c0")
+    cart = "'cart ' || n as cart_key, 'v ' || n as visitor_id, 'c' || n as customer_id"
+    for table, changes in (
+        ("predictions", cart),
+        ("features.feat_cart", cart),
+        ("marts.dim_customer", "'c' || n as customer_id"),
+    ):
+        connection.execute(
+            f"insert into {table} select one.* replace ({changes}) from {table} as one, range(1, 400) as numbers (n) "
+            "where one.customer_id = 'c0'"
+        )
     columns = "cart_id, experiment_group, propensity, recommended_action, suppressed_reason"
     found = connection.execute(select(columns)).fetchall()
     assert sorted(found) == sorted(connection.execute(select(columns)).fetchall())
@@ -242,7 +253,9 @@ def test_a_night_that_is_exported_twice_decides_once(night_home: Path, tmp_path:
     shutil.copytree(night_home, home, symlinks=True, ignore=shutil.ignore_patterns("mlflow", "landing", "raw"))
     shutil.copytree(night_home / "raw", home / "raw")
     before = {path.relative_to(home): path.read_bytes() for path in _night_files(home)}
-    assert nightshift(home, "export", "--as-of", str(LAST_DAY)).returncode == 0
+    settings = Settings.load(home=home)
+    night_exports.build_tables(settings, LAST_DAY, OWNER, models=["abandonment"])
+    night_exports.deliver(settings, LAST_DAY, OWNER, "cart_recovery")
     assert {path.relative_to(home): path.read_bytes() for path in _night_files(home)} == before
     assert len(before) >= 4
 
@@ -257,9 +270,9 @@ def test_the_tools_own_experiment_is_measured_and_ours_is_too_young(night_home: 
     unwanted = shutil.ignore_patterns("mlflow", "landing", "raw", "published", "truth")
     shutil.copytree(night_home, home, symlinks=True, ignore=unwanted)
     day = str(LAST_DAY)
-    ours = nightshift(home, "measure", "cart_recovery", "--drawn-by", "export", "--as-of", day)
-    assert ours.returncode == 0
-    assert ours.stdout.splitlines()[-1].startswith("not yet: of 0 carts in the treatment 0 were bought")
+    ours = nights.measure(Settings.load(home=home), LAST_DAY, OWNER, drawn_by="export")
+    assert ours[-1].startswith("not yet: of 0 carts in the treatment 0 were bought")
+    nights.release(Settings.load(home=home), OWNER)
     tools = nightshift(home, "measure", "cart_recovery", "--as-of", day)
     assert tools.returncode == 0
     messages = pd.read_parquet(next((night_home / "snapshots").glob("*/feat_cart_message.parquet")))
