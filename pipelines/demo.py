@@ -25,7 +25,8 @@ def run_demo(settings: Settings, scale: float, days: int, seed: int, log: Log) -
         settings.sources_file.write_text(simulate.sources_yml())
     first, last = str(store.first_day), str(store.last_day)
     log("starting Airflow (its own logs go to files)")
-    with Airflow(settings, log) as airflow:
+    # On a server's database its scheduler would run these tasks, on its own home.
+    with Airflow(settings.model_copy(update={"airflow_connection": None}), log) as airflow:
         airflow.run([(dag_id, {"first_day": first, "last_day": last}) for dag_id in INGESTIONS])
         airflow.run([("training", {"as_of": last})])
         airflow.run([("nightly", {"as_of": last})])

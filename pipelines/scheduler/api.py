@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import requests
@@ -9,6 +10,8 @@ import requests
 from pipelines.errors import NightshiftError
 
 _TIMEOUT_SECONDS = 60
+# A busy SQLite refuses a write that a moment later it takes; what starts something is not asked for twice.
+_REPEATABLE, _MORE_TRIES, _PAUSE_SECONDS = ("GET", "PATCH"), 5, 1.0
 _ACTIVE = ("scheduled", "queued", "running", "deferred", "up_for_retry", "up_for_reschedule", "restarting")
 
 
@@ -23,15 +26,23 @@ class Api:
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """The answer's JSON."""
-        try:
-            answer = self._session.request(method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options)
-        except requests.RequestException as error:
-            raise NightshiftError(f"Airflow's api-server does not answer: {error}") from None
+        answer = self._answer(method, path, options)
+        for _ in range(_MORE_TRIES if method in _REPEATABLE else 0):
+            if answer.status_code < 500:
+                break
+            time.sleep(_PAUSE_SECONDS)
+            answer = self._answer(method, path, options)
         content = answer.json() if answer.content else {}
         if not answer.ok:
             reason = str(content.get("detail", answer.reason)).splitlines()[0]
             raise NightshiftError(f"Airflow refused {method} {path}: {reason}")
         return content
+
+    def _answer(self, method: str, path: str, options: dict[str, Any]) -> requests.Response:
+        try:
+            return self._session.request(method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options)
+        except requests.RequestException as error:
+            raise NightshiftError(f"Airflow's api-server does not answer: {error}") from None
 
     def close(self) -> None:
         """Drop the connection, which the server would wait for when it stops."""

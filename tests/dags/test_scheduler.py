@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from pipelines.errors import NightshiftError
 from pipelines.home import Home
 from pipelines.scheduler import Airflow, processes, supervisor
+from pipelines.scheduler.api import Api
 from pipelines.scheduler.configuration import Configuration
 from pipelines.scheduler.processes import Children
 from pipelines.scheduler.progress import Run
@@ -177,6 +179,32 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(NightshiftError, match=f"port {port} for MLflow is in use"):
             supervisor.serve(Settings.load(home=tmp_path), supervisor._free_port(), port)
+
+
+@pytest.mark.parametrize(
+    ("method", "refusals", "asked"), [("PATCH", 2, 3), ("GET", 1, 2), ("POST", 1, 1), ("GET", 99, 6)]
+)
+def test_what_a_busy_database_refuses_is_asked_again_unless_it_starts_something(
+    monkeypatch: pytest.MonkeyPatch, method: str, refusals: int, asked: int
+) -> None:
+    monkeypatch.setattr("pipelines.scheduler.api._PAUSE_SECONDS", 0)
+    calls: list[str] = []
+
+    def answer(verb: str, url: str, **_: Any) -> requests.Response:
+        calls.append(verb)
+        found = requests.Response()
+        found.status_code = 500 if len(calls) <= refusals else 200
+        found._content = b'{"detail": "Database error"}'
+        return found
+
+    api = Api("http://127.0.0.1:9")
+    monkeypatch.setattr(api._session, "request", answer)
+    if asked > refusals:
+        api.call(method, "/api/v2/dags/nightly")
+    else:
+        with pytest.raises(NightshiftError, match="Airflow refused"):
+            api.call(method, "/api/v2/dags/nightly")
+    assert calls == [method] * asked
 
 
 class FakeApi:

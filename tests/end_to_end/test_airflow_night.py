@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -30,6 +30,7 @@ from pipelines.settings import CONNECTION, Settings
 
 RIGHT = ("cart_recovery", "demand_forecast", "demand_forecast_total", "replenishment")
 BROKEN = "return_risk"
+CARTS = "cart_recovery"
 
 
 @dataclass
@@ -250,7 +251,10 @@ def test_what_holds_secrets_is_for_its_owner_alone(server: Server) -> None:
 
 @pytest.mark.campaign
 def test_a_range_of_nights_is_airflows_own_backfill(server: Server) -> None:
-    """Two days, the earlier of which the warehouse has gone past; the later gives what it gave."""
+    """Two days, the earlier of which the warehouse has gone past; the later gives what it gave.
+
+    Only a cart that the earlier night has meanwhile given to a group is given to none again.
+    """
     first, home = LAST_DAY - timedelta(days=1), server.stack.home
     # Its manifest now tells the changes against a night before.
     before = _files(home / "exports", f"as_of={LAST_DAY}/*-*.parquet")
@@ -265,12 +269,30 @@ def test_a_range_of_nights_is_airflows_own_backfill(server: Server) -> None:
     assert {manifest["completeness"] for manifest in manifests} == {"complete"}
     after = _files(home / "exports", f"as_of={LAST_DAY}/*-*.parquet")
     assert len(before) == len(RIGHT) + 1
-    assert before.items() <= after.items()
+    assert {path.parts[0] for path in before if after.get(path) != before[path]} <= {CARTS}
+    then, now, earlier = _carts(server.night_home, LAST_DAY), _carts(home, LAST_DAY), _carts(home, first)
+    given = f"(select cart_id from {earlier} where experiment_group is not null)"
+    assert duckdb.sql(f"from {now} where cart_id in {given}").fetchall() != [], "so that something was to be seen"
+    reasons = duckdb.sql(f"select distinct suppressed_reason from {now} where cart_id in {given}").fetchall()
+    assert reasons == [("decided_before",)]
+    others = [f"from {carts} where cart_id not in {given} order by cart_id" for carts in (then, now)]
+    assert duckdb.sql(others[0]).fetchall() == duckdb.sql(others[1]).fetchall()
+
+
+def _carts(home: Path, day: date) -> str:
+    folder = home / "exports" / CARTS / "v1" / f"as_of={day}"
+    (file,) = json.loads((folder / "manifest.json").read_text())["files"]
+    return f"read_parquet('{folder / file['name']}')"
 
 
 @pytest.mark.campaign
-def test_the_main_job_gives_the_bytes_of_the_command_line(night_home: Path, tmp_path: Path) -> None:
-    """`make run`: with training, under SQLite."""
+def test_the_main_job_gives_the_bytes_of_the_command_line(
+    night_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make run`: with training, under SQLite, also where the environment names the database of a server."""
+    for name in CHOSEN:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NIGHTSHIFT_AIRFLOW_CONNECTION", "elsewhere")
     home = Home.create(tmp_path / "home").root
     shutil.copy(night_home / "pii.key", home / "pii.key")
     done = nightshift(home, "demo", "--scale", "0.02", "--days", "120")
