@@ -98,6 +98,12 @@ def fit(kind: str, probability: Floats, happened: Floats) -> Calibration:
     return Calibration(kind, (-20.0, 20.0), (float(found[0]) - 20 * slope, float(found[0]) + 20 * slope))
 
 
+def levelled(calibration: Calibration, probability: Floats, happened: Floats) -> Calibration:
+    """The same map, moved on the log-odds scale so that it states as many outcomes as there were."""
+    moved = fit(SHIFT, calibration(probability), happened).to[0] + 20.0
+    return Calibration(calibration.kind, calibration.at, tuple(to + moved for to in calibration.to))
+
+
 def log_loss(probability: Floats, happened: Floats) -> Floats:
     """Of each case the negative logarithm of the chance given to what happened."""
     sure = np.clip(probability, _TINY, 1 - _TINY)

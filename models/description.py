@@ -80,6 +80,8 @@ class Description:
     `tables` are the feature tables it reads. `matures_after` is the setting, or the number of days, after which the
     label of a decision is known. `challenger` is the method that is learned; `baselines` need no learning. The first
     of `metrics` decides. `slices` and `claims` are columns of the judged cases: a claim is a stated probability.
+    `groups` are columns too, of whom a decision is about: the card tells a person what is stated of each and how it
+    came true, the gate does not go by them.
     `key` and `outputs` are the columns of its predictions; `further` names what a night makes of them besides.
     Where chances are drawn the slice `moments` parts them; `drawings` names the plots that only this model has.
     Without the feeds it `needs`, or rows in the feature tables of `needs_rows`, it is switched off by name. Decisions
@@ -104,6 +106,7 @@ class Description:
     outputs: tuple[str, ...]
     limits: tuple[str, ...]
     fewest_days: int
+    groups: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
     moments: str | None = None
     drawings: tuple[str, ...] = ()

@@ -43,25 +43,27 @@ class Trees:
 
 def grow_trees(
     older: tuple[Matrix, Floats],
-    newer: tuple[Matrix, Floats],
+    newer: tuple[Matrix, Floats] | None,
     features: Sequence[str],
     categories: Mapping[str, tuple[str, ...]],
     parameters: Mapping[str, Any],
     monotone: Mapping[str, int],
+    weights: Floats | None = None,
 ) -> Trees:
-    """Grow on the older rows and their outcomes until the newer are foretold no better.
+    """Grow on the older rows and their outcomes until the newer are foretold no better; without newer, all rounds.
 
     `parameters` are LightGBM's, with `rounds` at most and `patience` rounds without gain; `monotone` holds 1 or -1 of
-    features of which more never means less, or never more.
+    features of which more never means less, or never more; `weights` say what the older rows count for.
     """
     chosen = dict(parameters)
     rounds, patience = int(chosen.pop("rounds")), int(chosen.pop("patience"))
-    data = lgb.Dataset(*older, feature_name=list(features), categorical_feature=list(categories))
+    data = lgb.Dataset(*older, weight=weights, feature_name=list(features), categorical_feature=list(categories))
     booster = lgb.train(
         {**chosen, "monotone_constraints": [monotone.get(name, 0) for name in features]},
         data,
         num_boost_round=rounds,
-        valid_sets=[data.create_valid(*newer)],
-        callbacks=[lgb.early_stopping(patience, verbose=False)],
+        valid_sets=[data.create_valid(*newer)] if newer else [],
+        callbacks=[lgb.early_stopping(patience, verbose=False)] if newer else [],
     )
+    # Without newer rows the best round is 0, which stands for all.
     return Trees(booster.model_to_string(num_iteration=booster.best_iteration), categories)

@@ -23,7 +23,7 @@ BUT = "all but "
 class Trial:
     """The judged cases of each candidate by name, row for row the same cases.
 
-    `part` is `all`, one of `slices`, or with `all but ` before it what is not of that slice.
+    `part` is `all`, one of `slices` or `groups`, or with `all but ` before it what is not of that one.
     """
 
     description: Description
@@ -45,11 +45,13 @@ class Trial:
         first, second = (self._drawn(one, metric, part) for one in (name, other))
         return self._interval(bootstrap.gain(first, second, metric.better), part)
 
-    def gap(self, name: str, claim: str) -> Interval:
+    def gap(self, name: str, claim: str, part: str = ALL) -> Interval:
         """Of a candidate's claim, what happened less what was stated."""
-        gap = self._column(name, f"{claim}.gap", ALL)
-        sums = bootstrap.sums(gap, np.ones(len(gap)), self._group(None), self._blocks(ALL), is_root=False)
-        return self._interval(sums.values(), ALL)
+        return self._mean(self._column(name, f"{claim}.gap", part), part)
+
+    def stated(self, name: str, claim: str, part: str = ALL) -> Interval:
+        """The mean chance that a candidate stated, where its claim states one a case."""
+        return self._mean(self._column(name, f"{claim}.stated", part), part)
 
     def chances(self, name: str, claim: str) -> dict[str, tuple[Floats, Floats]]:
         """Of a candidate's claim, by moment of decision: the chances stated and what happened, 0 or 1 a case.
@@ -71,7 +73,12 @@ class Trial:
     @property
     def slices(self) -> tuple[str, ...]:
         """Every slice that is large enough to be judged by itself."""
-        return tuple(self._rows)
+        return self._large(self.description.slices)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every group that is large enough to be judged by itself."""
+        return self._large(self.description.groups)
 
     @cached_property
     def figures(self) -> dict[str, float]:
@@ -92,19 +99,27 @@ class Trial:
     def _any(self) -> pd.DataFrame:
         return next(iter(self.judged.values()))
 
+    def _large(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(part for part, (column, _) in self._parts.items() if column in columns)
+
     @cached_property
-    def _rows(self) -> dict[str, NDArray[np.bool_]]:
-        rows = {}
-        for column in self.description.slices:
+    def _parts(self) -> dict[str, tuple[str, object]]:
+        """Column and value of each slice and group, by its name."""
+        parts: dict[str, tuple[str, object]] = {}
+        for column in dict.fromkeys((*self.description.slices, *self.description.groups)):
             for value, count in self._any[column].value_counts().sort_index().items():
                 if self.description.gate.fewest_cases <= count < len(self._any):
-                    rows[f"{column} {value}"] = (self._any[column] == value).to_numpy()
-        return rows
+                    parts[f"{column} {value}"] = (column, value)
+        return parts
+
+    def _rows(self, part: str) -> NDArray[np.bool_]:
+        column, value = self._parts[part]
+        return np.asarray(self._any[column] == value, bool)
 
     def _in(self, part: str) -> NDArray[np.bool_] | slice:
         if part == ALL:
             return slice(None)
-        return ~self._rows[part.removeprefix(BUT)] if part.startswith(BUT) else self._rows[part]
+        return ~self._rows(part.removeprefix(BUT)) if part.startswith(BUT) else self._rows(part)
 
     @cached_property
     def _every_block(self) -> NDArray[np.int64]:
@@ -136,6 +151,11 @@ class Trial:
             group = self._group(metric.by)[self._in(part)]
             self._values[key] = bootstrap.sums(above, below, group, self._blocks(part), metric.is_root).values()
         return self._values[key]
+
+    def _mean(self, values: Floats, part: str) -> Interval:
+        group = np.zeros(len(values), np.int64)
+        sums = bootstrap.sums(values, np.ones(len(values)), group, self._blocks(part), is_root=False)
+        return self._interval(sums.values(), part)
 
     def _interval(self, values: Floats, part: str) -> Interval:
         blocks = int(self._blocks(part).max(initial=-1)) + 1

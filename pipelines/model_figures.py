@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipelines import group_table
 from pipelines.simulate.describe import figures, page
 from pipelines.simulate.describe.figures import Line, Plot
 
@@ -64,7 +65,11 @@ def _rows(origin: str, trial: Trial, challenger: str, is_sliced: bool) -> Iterat
         for claim in description.claims:
             gap = trial.gap(name, claim)
             yield origin, ALL, f"{claim}_gap", name, *_flat(gap), None, None, None, cases
-        for part in trial.slices if is_sliced else ():
+        for part in trial.groups if is_sliced else ():
+            for claim in description.claims:
+                gap = trial.gap(name, claim, part)
+                yield origin, part, f"{claim}_gap", name, *_flat(gap), None, None, None, trial.cases(part)
+        for part in dict.fromkeys((*trial.slices, *trial.groups)) if is_sliced else ():
             for metric in (description.metrics[0], description.money):
                 figure, gain = trial.figure(name, metric, part), trial.gain(challenger, name, metric, part)
                 yield origin, part, metric.name, name, *_flat(figure), *_flat(gain), trial.cases(part)
@@ -220,8 +225,11 @@ def calibration_table(trial: Trial, candidate: str) -> str:
 
 def tables(trial: Trial, candidate: str) -> list[str]:
     """The parts of a page that say in figures how a candidate was judged."""
-    calibration = [page.section("Calibration", [], [calibration_table(trial, candidate)])]
-    return [page.section("Figures", [], [figures_table(trial)]), *(calibration if trial.description.claims else [])]
+    calibration = [calibration_table(trial, candidate), *group_table.tables(trial, candidate)]
+    return [
+        page.section("Figures", [], [figures_table(trial)]),
+        *([page.section("Calibration", [], calibration)] if trial.description.claims else []),
+    ]
 
 
 def shown(title: str, drawn: Sequence[Figure]) -> str:

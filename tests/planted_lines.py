@@ -30,6 +30,7 @@ def tables(seed: int = 3, lines: int = 16_000) -> dict[str, pd.DataFrame]:
             "order_id": [f"o{n:06d}" for n in range(lines)],
             "customer_id": [f"c{n}" for n in customer],
             "sku": [f"s{n:02d}" for n in sku],
+            "ship_country": np.where(customer % 2 == 0, "GB", "FR"),
             "ordered_on": _dates(day),
             "units": 1.0,
             "units_ordered": 1.0,

@@ -26,6 +26,7 @@ DESCRIPTION = Description(
     ),
     money=Metric("value_brier", "squared error of the probability, each line weighing its gross amount"),
     slices=("moment", "buyer", "category", "channel"),
+    groups=("buyer", "country"),
     claims=("return",),
     fallback=Fallback("sku_rate", max_age_days=120),
     exports=(Export("return_risk", 1, ("as_of", "order_line_id")),),
@@ -35,7 +36,8 @@ DESCRIPTION = Description(
     outputs=("return_probability", "returned_part", "reason_1", "reason_2", "reason_3"),
     limits=(
         "A chance is given that the line is not cancelled.",
-        "Country, region and distance are not read, nor anything else of a person but what they ordered and sent back.",
+        "Country, region and distance are no features, nor is anything else of a person but what they ordered and sent "
+        "back; the country that an order ships to only parts the figures that people judge.",
         "What was sent back without a reason, or for one in other than English words, teaches no cause, only the rate.",
         "Reasons say what moved this model, not what would change the customer's mind.",
     ),

@@ -18,6 +18,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "order_id": "o1",
         "customer_id": ["c1", None],
         "sku": ["s1", "s2"],
+        "ship_country": None,
         "ordered_on": date(2025, 1, 6),
         "units": 1.0,
         **dict.fromkeys(NUMBERS, 1.0),

@@ -1,13 +1,15 @@
-"""Trees on lines whose window has closed: grown on the older ones, stopped and calibrated on newer ones.
+"""Trees and a regression, tried on lines whose window has closed and then taught by all lines there are.
 
-Between the two lies a gap of a window's length, so that when the newer lines were ordered every outcome the trees have
-seen was known. What was sent back since reaches the model through the histories that its features count.
+Tried: learned on older lines and judged on newer ones, which neither has seen; these say when the trees stop, what
+share they have, and how what both state is calibrated. Between the two lies a gap of a window's length, so that when
+the newer lines were ordered every outcome that was learned from was known. Taught: with as many trees, the same share
+and the same calibration, by all mature lines and by what younger ones have shown so far.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models.calibration import Calibration, choose, log_loss
+from models.calibration import IDENTITY, NONE, Calibration, choose, levelled, log_loss
 from models.description import TooLittleDataError
 from models.returns.features import FEATURES, MONOTONE, Inputs, matrix
+from models.returns.lessons import Lessons, closed, of_any_age, thinned
 from models.returns.lines import CATEGORIES, Lines
 from models.returns.rates import Rates, fit_rates
 from models.returns.regression import Regression, fit_regression
-from models.returns.rows import Rows, at_drawn_age, at_order, joined
+from models.returns.rows import Rows, at_order
 from models.trees import Trees, grow_trees
 
 Floats = NDArray[np.float64]
@@ -47,7 +50,9 @@ PARAMETERS: dict[str, Any] = {
     "patience": 30,
 }
 FEWEST_RETURNED = 200
-_SHARES = (0.75, 0.5, 0.25)
+# Of more lines trees need not be tried: what is tried is grown twice.
+_MOST_TRIED = 150_000
+_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 
 @dataclass(frozen=True)
@@ -81,36 +86,80 @@ def rates_of(lines: Lines, which: NDArray[np.bool_], window_days: int) -> Rates:
     return fit_rates(np.clip(delays, 0, window_days), window_days, rows.column, rows.happened())
 
 
-def training_rows(lines: Lines, which: NDArray[np.bool_], window_days: int, seed: int) -> Rows:
-    """Each line at its order and once more at a drawn age."""
-    return joined(at_order(lines, which, window_days), at_drawn_age(lines, which, window_days, seed))
-
-
 @dataclass(frozen=True)
 class Grown:
-    """Trees and a regression whose log-odds are mixed, `share` of the trees', and then calibrated."""
+    """A regression and beside it trees, whose log-odds are mixed, `share` of the trees', and then calibrated."""
 
-    trees: Trees
+    rates: Rates
+    categories: Mapping[str, tuple[str, ...]]
     regression: Regression
-    share: float
-    calibration: Calibration
+    trees: Trees | None = None
+    share: float = 0.0
+    calibration: Calibration = IDENTITY
+
+    def probability(self, rows: Rows) -> Floats:
+        made = matrix(Inputs.of_rows(rows), self.rates, self.categories)
+        odds = (1 - self.share) * self.regression.log_odds(made)
+        if self.trees and self.share > 0:
+            odds += self.share * self.trees.log_odds(made)
+        return self.calibration(np.asarray(expit(odds), np.float64))
 
 
 def grow(
-    older: Rows, newer: Rows, rates: Rates, seed: int, parameters: Mapping[str, Any] = MappingProxyType(PARAMETERS)
+    known: Lines,
+    parts: Split,
+    window_days: int,
+    seed: int,
+    parameters: Mapping[str, Any] | None = MappingProxyType(PARAMETERS),
 ) -> Grown:
-    """Grow trees until the newer rows are foretold no better; on those choose their share, and calibrate.
+    """Try on the split and learn from all lines known; without `parameters` the regression speaks alone.
 
-    Trees alone are worse than a regression where few lines come back, a regression alone where many do.
+    Only the trees and what is mixed with them are taught by lines whose window is open.
     """
-    inputs, happened, later_happened = Inputs.of_rows(older), older.happened(), newer.happened()
-    categories = inputs.categories(CATEGORIES)
-    made, later = matrix(inputs, rates, categories), matrix(Inputs.of_rows(newer), rates, categories)
-    regression = fit_regression(made, happened, seed)
-    trees = grow_trees(
-        (made, happened), (later, later_happened), FEATURES, categories, {**parameters, "seed": seed}, MONOTONE
+    tried = _tried(known, parts, window_days, seed, parameters)
+    is_mature = known.is_sold & (known.day <= known.last_day - window_days)
+    rates = rates_of(known, is_mature, window_days)
+    if parameters is None or tried.trees is None:
+        lessons = closed(known, thinned(is_mature, _MOST_TRIED, seed), window_days, seed)
+    else:
+        lessons = of_any_age(known, known.is_sold, rates, tried.probability, seed)
+        parameters = {**parameters, "rounds": tried.trees.booster.num_trees()}
+    taught = replace(_learned(lessons, None, rates, seed, parameters), share=tried.share)
+    if tried.calibration.kind == NONE:
+        return taught
+    newest = closed(known, thinned(parts.newer, _MOST_TRIED, seed), window_days, seed)
+    return replace(taught, calibration=levelled(tried.calibration, taught.probability(newest.rows), newest.happened))
+
+
+def _tried(known: Lines, parts: Split, window_days: int, seed: int, parameters: Mapping[str, Any] | None) -> Grown:
+    """Learned on the older lines; trees alone are worse than a regression where few lines come back, a regression alone
+    where many do."""
+    rates = rates_of(known, parts.older, window_days)
+    older, newer = (
+        closed(known, thinned(which, _MOST_TRIED, seed), window_days, seed) for which in (parts.older, parts.newer)
     )
-    odds = [model.log_odds(later) for model in (trees, regression)]
-    mixed = {share: expit(share * odds[0] + (1 - share) * odds[1]) for share in _SHARES}
-    share = min(_SHARES, key=lambda share: float(log_loss(mixed[share], later_happened).mean()))
-    return Grown(trees, regression, share, choose(mixed[share], later_happened, newer.week))
+    learned = _learned(older, newer, rates, seed, parameters)
+    later = matrix(Inputs.of_rows(newer.rows), rates, learned.categories)
+    plain = learned.regression.log_odds(later)
+    odds = learned.trees.log_odds(later) if learned.trees else plain
+    mixed = {share: expit(share * odds + (1 - share) * plain) for share in (_SHARES if learned.trees else (0.0,))}
+    share = min(mixed, key=lambda share: float(log_loss(mixed[share], newer.happened).mean()))
+    return replace(learned, share=share, calibration=choose(mixed[share], newer.happened, newer.rows.week))
+
+
+def _learned(
+    lessons: Lessons, newer: Lessons | None, rates: Rates, seed: int, parameters: Mapping[str, Any] | None
+) -> Grown:
+    """Regression and, with `parameters`, trees, which stop when newer lines are foretold no better."""
+    inputs = Inputs.of_rows(lessons.rows)
+    categories = inputs.categories(CATEGORIES)
+    made = matrix(inputs, rates, categories)
+    regression = fit_regression(made, lessons.happened, lessons.weight, seed)
+    if parameters is None:
+        return Grown(rates, categories, regression)
+    later = (matrix(Inputs.of_rows(newer.rows), rates, categories), newer.happened) if newer else None
+    settings = {**parameters, "seed": seed}
+    trees = grow_trees(
+        (made, lessons.happened), later, FEATURES, categories, settings, MONOTONE, weights=lessons.weight
+    )
+    return Grown(rates, categories, regression, trees)

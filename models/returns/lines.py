@@ -32,10 +32,12 @@ NUMBERS = (
 )
 CATEGORIES = ("category_1", "channel", "device")
 IDS = ("order_line_id", "order_id", "customer_id", "sku")
+# Whom figures are told apart by, for people to judge; in no feature.
+GROUPS = ("ship_country",)
 # All that is ever read of the feature tables: a column that is not named here cannot reach a model.
 COLUMNS = {
     "feat_night": ("as_of",),
-    "feat_order_line": (*IDS, "ordered_on", "units", *NUMBERS, *CATEGORIES, *HISTORY),
+    "feat_order_line": (*IDS, *GROUPS, "ordered_on", "units", *NUMBERS, *CATEGORIES, *HISTORY),
     "feat_order_line_return": ("order_line_id", "requested_on", "known_on", "units_requested"),
     "feat_order_shipment": (
         "order_id",
@@ -100,7 +102,7 @@ class Lines:
         day = days(frame.pop("ordered_on"))
         for name in (*NUMBERS, *HISTORY):
             frame[name] = tables.numbers(frame[name])
-        for name in CATEGORIES:
+        for name in (*CATEGORIES, *GROUPS):
             frame[name] = texts(frame[name])
         order = pd.factorize(frame["order_id"])[0].astype(np.int64)
         returns = _returns(taken["feat_order_line_return"], frame)

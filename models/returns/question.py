@@ -9,18 +9,16 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from models import drawings, evaluation
-from models.calibration import choose, log_loss
+from models.calibration import log_loss
 from models.description import Model, Recipe
 from models.drawings import Drawing
 from models.returns import example
-from models.returns.features import FEATURES, Inputs, matrix, raw_frame
-from models.returns.learning import PARAMETERS, grow, rates_of, split, training_rows
-from models.returns.lines import CATEGORIES, Lines
+from models.returns.features import FEATURES, Inputs, raw_frame
+from models.returns.learning import PARAMETERS, grow, rates_of, split
+from models.returns.lines import Lines
 from models.returns.model import LIGHTGBM, LOGISTIC, SKU_RATE, ReturnModel
-from models.returns.regression import fit_regression
 from models.returns.rows import Rows, at_drawn_age, at_order, at_shipment, joined, open_on
 from models.splits import ClosedWindow
 from models.tables import day_number, span, texts
@@ -30,6 +28,7 @@ _FEWEST_LINES = 100
 _MOMENTS = ("order", "shipment", "later")
 _DRAWN = 5
 _MOST_DRAWN = 5_000
+_MANY_RETURNED = 3
 
 
 @dataclass(frozen=True)
@@ -72,33 +71,32 @@ class Question:
         return Cases(rows, rows.happened(), moment)
 
     def learn(self, recipe: Recipe, history: Lines, as_of: date) -> ReturnModel:
-        known, day = history.until(day_number(as_of)), day_number(as_of)
+        day = day_number(as_of)
+        known = history.until(day)
         if recipe.method == SKU_RATE:
             return self._sku_rate(known, day)
         parts = split(known, day, self.window_days)
-        rates = rates_of(known, parts.older, self.window_days)
-        older, newer = (
-            training_rows(known, which, self.window_days, recipe.seed) for which in (parts.older, parts.newer)
-        )
-        part = _part(known, parts.older)
-        if recipe.method == LOGISTIC:
-            inputs = Inputs.of_rows(older)
-            categories = inputs.categories(CATEGORIES)
-            regression = fit_regression(matrix(inputs, rates, categories), older.happened(), recipe.seed)
-            stated = expit(regression.log_odds(matrix(Inputs.of_rows(newer), rates, categories)))
-            calibration = choose(stated, newer.happened(), newer.week)
-            return ReturnModel(LOGISTIC, rates, part, calibration, regression=regression, categories=categories)
-        grown = grow(older, newer, rates, recipe.seed, recipe.parameters)
-        categories = dict(grown.trees.categories)
+        parameters = None if recipe.method == LOGISTIC else recipe.parameters
+        grown = grow(known, parts, self.window_days, recipe.seed, parameters)
         return ReturnModel(
-            LIGHTGBM, rates, part, grown.calibration, grown.trees, grown.regression, grown.share, categories
+            recipe.method,
+            grown.rates,
+            _part(known, self._mature(known, day)),
+            grown.calibration,
+            grown.trees,
+            grown.regression,
+            grown.share,
+            grown.categories,
         )
 
     def _sku_rate(self, known: Lines, day: int) -> ReturnModel:
-        is_mature = known.is_sold & (known.day <= day - self.window_days)
+        is_mature = self._mature(known, day)
         if is_mature.sum() < _FEWEST_LINES:
             return ReturnModel(SKU_RATE, rates_of(known, is_mature, self.window_days), (1.0, 1.0))
         return ReturnModel(SKU_RATE, rates_of(known, is_mature, self.window_days), _part(known, is_mature))
+
+    def _mature(self, known: Lines, day: int) -> NDArray[np.bool_]:
+        return known.is_sold & (known.day <= day - self.window_days)
 
     def finish(self, recipe: Recipe, learned: ReturnModel, before: object, cases: object) -> ReturnModel:
         return learned
@@ -165,11 +163,22 @@ def _part(known: Lines, which: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def _slices(cases: Cases, inputs: Inputs) -> dict[str, object]:
-    orders = inputs.column("past_order_count")
+    lines, index = cases.rows.lines, cases.rows.index
+    texts = {name: lines.frame[name].to_numpy(object)[index] for name in ("category_1", "channel", "ship_country")}
+    named = {name: np.array([value or "none" for value in values], object) for name, values in texts.items()}
     return {
-        "at": (cases.rows.lines.day[cases.rows.index]).astype("datetime64[D]").astype("datetime64[ns]"),
+        "at": lines.day[index].astype("datetime64[D]").astype("datetime64[ns]"),
         "moment": cases.moment,
-        "buyer": np.select([np.isnan(orders), orders == 0], ["guest", "new"], "returning"),
-        "category": np.array([name or "none" for name in inputs.text("category_1")], object),
-        "channel": np.array([name or "none" for name in inputs.text("channel")], object),
+        "buyer": _buyers(inputs),
+        "category": named["category_1"],
+        "channel": named["channel"],
+        "country": named["ship_country"],
     }
+
+
+def _buyers(inputs: Inputs) -> NDArray[np.object_]:
+    """Who orders: of many returns is who has sent back three lines or more, and half of all."""
+    orders = inputs.column("past_order_count")
+    returned, lines = inputs.column("customer_returned"), inputs.column("customer_lines")
+    kinds = [np.isnan(orders), orders == 0, (returned >= _MANY_RETURNED) & (returned >= lines / 2)]
+    return np.select(kinds, ["guest", "new", "many returns"], "returning").astype(object)

@@ -40,26 +40,39 @@ class Regression:
         return found
 
 
-def fit_regression(made: NDArray[np.float32], happened: Floats, seed: int) -> Regression:
+def fit_regression(made: NDArray[np.float32], happened: Floats, counts: Floats, seed: int) -> Regression:
     """Weights that make what happened most likely, less a small penalty on their squares: terms may say the same.
 
-    Where there are many rows an even sample is taken. What differs from machine to machine is rounded away.
+    `counts` say what each row counts for. Where there are many rows a sample is taken, of what came back as many as of
+    what did not, if there are so many. What differs from machine to machine is rounded away.
     """
     if len(made) > _MOST_ROWS:
-        kept = np.sort(np.random.default_rng(seed).choice(len(made), _MOST_ROWS, replace=False))
-        made, happened = made[kept], happened[kept]
+        kept, times = _sample(happened, seed)
+        made, happened, counts = made[kept], happened[kept], counts[kept] * times
     plain = _plain(made)
     means, scales = (tuple(found.tolist()) for found in logistic.standard(plain, 1e-9))
     terms = _terms(made, means, scales)
-    return Regression(means, scales, tuple(np.round(_weights(terms, happened), 5).tolist()))
+    return Regression(means, scales, tuple(np.round(_weights(terms, happened, counts / counts.mean()), 5).tolist()))
 
 
-def _weights(terms: Floats, happened: Floats) -> Floats:
+def _sample(happened: Floats, seed: int) -> tuple[NDArray[np.int64], Floats]:
+    """Rows of the sample in order, and how many rows each stands for."""
+    draw, left, kept, times = np.random.default_rng(seed), _MOST_ROWS, [], []
+    for number, of_kind in enumerate(sorted((np.flatnonzero(happened == kind) for kind in (0, 1)), key=len)):
+        size = min(len(of_kind), left // (2 - number))
+        kept.append(draw.choice(of_kind, size, replace=False))
+        times.append(np.full(size, len(of_kind) / max(size, 1)))
+        left -= size
+    order = np.argsort(np.concatenate(kept))
+    return np.concatenate(kept)[order], np.concatenate(times)[order]
+
+
+def _weights(terms: Floats, happened: Floats, counts: Floats) -> Floats:
     """Terms whose weight would be below 0 although more of them can't mean less are left out, until there is none."""
     weights, used = np.zeros(terms.shape[1]), terms.std(axis=0) > 0
     used[0] = True
     while True:
-        found = logistic.fit(terms[:, used], happened, _PENALTY, weights[used])
+        found = logistic.fit(terms[:, used], happened, _PENALTY, weights[used], counts=counts)
         weights = np.zeros(len(used))
         weights[used] = found
         wrong = _NEVER_BELOW_0 & (weights < 0)

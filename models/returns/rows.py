@@ -159,11 +159,15 @@ def at_shipment(lines: Lines, chosen: NDArray[np.bool_], window_days: int) -> Ro
 
 
 def at_drawn_age(lines: Lines, chosen: NDArray[np.bool_], window_days: int, seed: int) -> Rows:
-    """The chosen lines each at one age within the window, a third of them at their shipment, unless all came back."""
-    index, draw = np.flatnonzero(chosen), np.random.default_rng(seed)
-    age = draw.integers(1, max(window_days, 2), len(index))
+    """The chosen lines each at one age within the window that some day known follows, unless all came back by then.
+
+    A third of them stand at their shipment.
+    """
+    seen = np.minimum(lines.last_day - lines.day, window_days)
+    index, draw = np.flatnonzero(chosen & (seen > 1)), np.random.default_rng(seed)
+    age = draw.integers(1, seen[index])
     shipped = (lines.parcels.ship_known - lines.day)[index]
-    is_shipment = (draw.random(len(index)) < 1 / 3) & (shipped > 0) & (shipped < window_days)
+    is_shipment = (draw.random(len(index)) < 1 / 3) & (shipped > 0) & (shipped < seen[index])
     return _open(Rows(lines, index, np.where(is_shipment, shipped, age).astype(np.int64), window_days))
 
 

@@ -99,7 +99,7 @@ def test_it_finds_the_planted_chances(model: ReturnModel, later: Rows) -> None:
     assert np.corrcoef(stated, chance)[0, 1] > 0.9
     for low, high in ((0, 0.2), (0.2, 0.5), (0.5, 1.01)):
         here = (stated >= low) & (stated < high)
-        assert abs(stated[here].mean() - chance[here].mean()) < 0.05
+        assert abs(stated[here].mean() - chance[here].mean()) < max(0.05, chance[here].mean() / 10)
 
 
 def test_it_is_better_than_its_rivals_after_the_order_and_later(history: Lines, model: ReturnModel) -> None:
@@ -114,6 +114,8 @@ def test_it_is_better_than_its_rivals_after_the_order_and_later(history: Lines, 
     # The chances are products of two traits, which is all but what a regression of log-odds says.
     assert loss["lightgbm"] < 1.02 * loss["logistic_regression"]
     assert set(judged["moment"]) == {"order", "shipment", "later"}
+    assert set(judged["country"]) == {"GB", "FR"}
+    assert set(judged["buyer"]) == {"returning", "many returns"}
 
 
 def test_what_happens_after_the_cut_changes_no_model_and_no_score(
@@ -150,7 +152,10 @@ def test_a_column_that_foretells_the_outcome_is_not_picked_up(
     will_return = made["feat_order_line"]["order_line_id"].isin(made["feat_order_line_return"]["order_line_id"])
     told = {
         **made,
-        "feat_order_line": made["feat_order_line"].assign(will_return=will_return, sku_returned_later=will_return),
+        # The country an order ships to is read, for people to judge by: no model may learn from it.
+        "feat_order_line": made["feat_order_line"].assign(
+            will_return=will_return, sku_returned_later=will_return, ship_country=np.where(will_return, "FR", "GB")
+        ),
         "feat_order_shipment": made["feat_order_shipment"].assign(returned_on=LAST),
     }
     assert QUESTION.learn(RECIPE, QUESTION.read(told), ORIGIN).version == model.version

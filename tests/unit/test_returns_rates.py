@@ -111,3 +111,11 @@ def test_no_calibration_turns_an_order_round(kind: str) -> None:
         mended = calibration.fit(kind, stated, happened.astype(float))(np.sort(stated))
         assert (np.diff(mended) >= -1e-12).all()
         assert ((mended > 0) & (mended < 1)).all()
+
+
+def test_levelled_a_map_states_as_many_outcomes_as_there_were() -> None:
+    given = calibration.fit(calibration.LOGISTIC, np.array([0.1, 0.2, 0.6, 0.7] * 25), np.array([0.0, 0, 1, 1] * 25))
+    moved = calibration.levelled(given, np.full(100, 0.3), np.repeat([1.0, 0.0], [40, 60]))
+    assert moved(np.array([0.3]))[0] == pytest.approx(0.4, abs=1e-4)
+    # Slopes stay as they were.
+    assert np.diff(moved.to) == pytest.approx(np.diff(given.to))

@@ -120,6 +120,7 @@ select
     asked.category_1,
     asked.brand,
     asked.channel,
+    placed.ship_country,
     devices.device,
     {{ iso_weekday('asked.ordered_on') }} as iso_weekday,
     {{ hour_of('asked.ordered_at') }} as order_hour,
@@ -139,6 +140,7 @@ select
     {%- endfor %}
 from asked
 inner join orders on orders.order_id = asked.order_id
+inner join {{ ref('fct_orders') }} as placed on placed.order_id = asked.order_id
 left join styles on styles.order_id = asked.order_id and styles.style_id = asked.style_id
 left join devices on devices.order_id = asked.order_id
 {%- for level, column in history_levels().items() %}
