@@ -1,6 +1,6 @@
 """How well returns are foretold: on simulated stores against what could be known, on a real one against plain rivals.
 
-Each model has learned from lines whose window had closed; it judges lines ordered after that, as the nights would.
+Each model has learned from what was known on a day; it judges lines ordered after that, as the nights would.
 """
 
 from __future__ import annotations
