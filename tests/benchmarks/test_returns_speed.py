@@ -139,7 +139,7 @@ def test_features_of_a_million_lines(tmp_path: Path, capsys: pytest.CaptureFixtu
     for command in (
         ("simulate", "--scale", "0.3", "--days", "540", "--seed", "12", "--format", "parquet", *feeds),
         ("ingest", "--accept-checks"),
-        ("build",),
+        ("build", "--as-of", "2026-06-24"),
     ):
         assert nightshift(home, *command).returncode == 0
     sql = home / "dbt" / "target" / "compiled" / "nightshift" / "models" / "features" / "feat_order_line.sql"
