@@ -72,7 +72,7 @@ import duckdb
 
 file, sql, lines = sys.argv[1], open(sys.argv[2]).read().replace('"warehouse".', ""), int(sys.argv[3])
 connection = duckdb.connect(file)
-connection.execute("set threads = 2")
+connection.execute("set threads = 2; set enable_progress_bar = false")
 (held,) = connection.sql("select count(*) from marts.fct_order_lines").fetchone()
 connection.execute("create table returns as from staging.stg_returns")
 sql = sql.replace('"staging"."stg_returns"', "returns")
@@ -90,7 +90,7 @@ for table, keys in {
 connection.execute("checkpoint")
 connection.close()
 connection = duckdb.connect(file)
-connection.execute("set threads = 2")
+connection.execute("set threads = 2; set enable_progress_bar = false")
 before = time.process_time()
 connection.execute(f"create or replace table features.feat_order_line as {sql}")
 (made,) = connection.sql("select count(*) from features.feat_order_line").fetchone()
