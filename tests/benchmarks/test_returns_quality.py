@@ -20,11 +20,13 @@ from shop import NIGHTSHIFT
 from models.calibration import log_loss
 from models.description import Recipe
 from models.evaluation import placements, precisions
-from models.returns import rows
+from models.returns import learning, rows
 from models.returns.description import DESCRIPTION
 from models.returns.features import Inputs
+from models.returns.lessons import Lessons, closed
 from models.returns.lines import COLUMNS, Lines
 from models.returns.question import Cases, Question
+from models.returns.rates import Rates
 from models.returns.rows import Rows
 from models.tables import day_number
 from models.trial import Trial
@@ -140,6 +142,40 @@ def test_a_simulated_stores_returns_are_foretold_as_well_as_could_be_known(
         }
         failed += [f"{moment}: {name}" for name, is_held in holds.items() if not is_held]
     assert failed == []
+
+
+def test_young_lines_make_it_better(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three nights, two draws each: the same model without what lines of an open window have shown."""
+    home = tmp_path / "home"
+    _run("simulate", "--home", home, "--scale", 0.1, "--days", 540, "--seed", 201, "--feeds", FEEDS)
+    _run("ingest", "--home", home, "--accept-checks")
+    _run("build", "--home", home, "--as-of", date(2025, 1, 1) + timedelta(days=539))
+    history = _history(home)
+    truth = pd.read_parquet(home / "truth" / "line.parquet").set_index("order_line_id")
+    knowable = truth["knowable_return_probability_at_order"].reindex(history.frame["order_line_id"]).to_numpy()
+    by_age = learning.of_any_age
+
+    def of_closed_windows(lines: Lines, which: np.ndarray, rates: Rates, chance: object, seed: int) -> Lessons:
+        return closed(lines, which & (lines.day <= lines.last_day - WINDOW_DAYS), WINDOW_DAYS, seed)
+
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for kind, taught_by in (("all lines", by_age), ("mature lines", of_closed_windows)):
+        monkeypatch.setattr(learning, "of_any_age", taught_by)
+        for days in (180, 135, 90):
+            day = history.last_day - days
+            at = rows.at_order(history, history.is_sold & (history.day > day) & (history.day <= day + 45), WINDOW_DAYS)
+            for seed in (7, 8):
+                model = QUESTION.learn(QUESTION.recipe(seed), history, _day(day))
+                stated = model.probability(Inputs.of_rows(at))
+                off = float(np.abs(stated - knowable[at.index]).mean())
+                found.setdefault(kind, []).append((*_figures(stated, at.happened()), off))
+    means = {kind: np.mean(figures, axis=0) for kind, figures in found.items()}
+    with capsys.disabled():
+        for kind, (auc, _, loss, off) in means.items():
+            print(f"\ntaught by {kind}: AUC {auc:.4f}, log loss {loss:.5f}, |p - knowable| {off:.4f}", end="")
+    assert means["all lines"][3] < means["mature lines"][3]
 
 
 @pytest.mark.skipif(not RETAIL.exists(), reason=f"{RETAIL} is not there; see examples/online_retail/README.md")
