@@ -56,6 +56,7 @@ def features_of(units: np.ndarray) -> pd.DataFrame:
             "sold_on": np.tile(pd.date_range(FIRST, periods=days).date, skus),
             "units": units.reshape(-1),
             "is_observed": True,
+            "is_sold_out": False,
             "is_active": True,
             "unit_price": 5.0,
             "category_1": "c",

@@ -35,7 +35,7 @@ DESCRIPTION = Description(
     key=("sku", "location_id", "forecast_date", "horizon_days"),
     outputs=("units_mean", "units_p10", "units_p50", "units_p90"),
     limits=(
-        "Days without stock are left out; demand on a day that sold out counts as what was sold.",
+        "Days without stock are left out; what was sold on a day that sold out counts as half a day's demand.",
         "Of the days forecast it knows promotions that are announced; prices it takes to stay as they are.",
         "A SKU without history is forecast from its category, brand, age and price alone.",
         "Quantiles are of a single day; those of a span are not their sum.",

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.demand.history import HALF_LIVES, PRIOR_UNITS, WEEK, History
+from models.demand.history import WEEK, History
+from models.demand.levels import HALF_LIVES, PRIOR_UNITS
 from models.demand.panel import CATEGORIES, Panel
 
 Integers = NDArray[np.int64]
@@ -124,12 +125,13 @@ def _calendar(panel: Panel, origins: Integers, horizons: Integers) -> dict[str, 
 def _recent(panel: Panel, origins: Integers, cells: Integers) -> dict[str, Floats]:
     history = panel.history
     units, observed, sales = ({w: history.window(sums, cells, w) for w in (28, 91)} for sums in _sums(history))
+    stocked = {w: history.window(history.stocked, cells, w) for w in (28, 91)}
     last = history.last_sale.reshape(-1)[cells]
     is_silent = history.window(history.sales, cells, _ENDED_DAYS) == 0
     is_silent &= history.window(history.observed, cells, _ENDED_DAYS) >= _ENDED_DAYS / 2
     return {
         "is_ended": (~panel.is_active[origins] | is_silent).astype(np.float64),
-        **{f"mean_{w}d": _ratio(units[w], observed[w]) for w in (28, 91)},
+        **{f"mean_{w}d": _ratio(units[w], stocked[w]) for w in (28, 91)},
         **{f"sale_share_{w}d": _ratio(sales[w], observed[w]) for w in (28, 91)},
         "units_per_sale": _ratio(units[91], sales[91]),
         "days_since_sale": np.where(last >= 0, cells % history.days - last, np.nan).astype(np.float64),
@@ -155,7 +157,8 @@ def _same_weekday(panel: Panel, cells: Integers, horizons: Integers) -> dict[str
         at, is_there = np.maximum(cells - away, 0), column >= away
         units = np.where(is_there, history.window(history.units, at, 1), 0.0)
         seen = np.where(is_there, history.window(history.observed, at, 1), 0.0)
-        total, number = total + units, number + seen
+        part = np.where(is_there, history.window(history.stocked, at, 1), 0.0)
+        total, number = total + units, number + part
         if week == 0:
             newest = np.where(seen > 0, units, np.nan)
     return {"same_weekday_last": newest, "same_weekday_mean": _ratio(total, number)}

@@ -2,7 +2,7 @@
 
 A series' pace is its share: units over what an average SKU of its department sold on the same days. So a wave that
 lifts all SKUs, a season, a holiday, a weekday, is no change of any one of them, and long memory does no harm. Days
-without stock, closed days and promoted days count in neither.
+without stock, closed days and promoted days count in neither, and a day that sold out as the part until it did.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from models.demand.levels import CATEGORY_UNITS, HALF_LIVES, Groups, followed
+
 if TYPE_CHECKING:
     from models.demand.panel import Panel
 
@@ -21,14 +23,7 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
-# Days after which a sale counts half.
-HALF_LIVES = {"short": 14.0, "middle": 56.0, "long": 365.0}
 WEEK = 7
-# A department's day counts as this many SKUs of the whole location more.
-_SKUS_OF_ALL = 10.0
-# Units that the share of the category stands for beside a SKU's own.
-PRIOR_UNITS = 0.5
-_CATEGORY_UNITS = 5.0
 _LEAST_LEVEL = 1e-6
 
 
@@ -69,6 +64,11 @@ class History:
     @cached_property
     def observed(self) -> NDArray[np.int32]:
         return self._running(self._panel.is_observed, np.int32)
+
+    @cached_property
+    def stocked(self) -> Singles:
+        """Running number of days in stock, the part of a day until it sold out counting for itself."""
+        return self._running(self._panel.stocked_share, np.float32)
 
     @cached_property
     def sales(self) -> NDArray[np.int32]:
@@ -117,18 +117,15 @@ class History:
         return np.asarray(np.unique(pair, return_inverse=True)[1], np.int64)
 
     def _make_levels(self) -> None:
-        """`level`: units an average SKU of the group sold on a day; `pace` its mean of four weeks; `weekday` how much
-        the day's weekday sells beside the others, by eight weeks."""
+        """`level`: the pace of a group on a day; `pace` its mean of four weeks; `weekday` how much the day's weekday
+        sells beside the others, by eight weeks."""
         panel = self._panel
-        is_plain = panel.is_observed & ~self._is_promoted
-        units = np.where(is_plain, panel.units, 0.0)
-        all_units, all_skus = (self._by_day(self._place, each) for each in (units, is_plain))
-        everywhere = np.divide(all_units, all_skus, out=np.zeros_like(all_units), where=all_skus > 0)
+        # Of a SKU that is not for sale nobody could want anything.
+        self._stocked = np.where(panel.is_active & ~self._is_promoted, panel.stocked_share, 0.0)
         place_of = np.zeros(int(self.group.max()) + 1, np.int64)
         place_of[self.group] = self._place
-        group_units, group_skus = (self._by_day(self.group, each) for each in (units, is_plain))
-        self.level = (group_units + _SKUS_OF_ALL * everywhere[place_of]) / (group_skus + _SKUS_OF_ALL)
-        self._is_open = (all_skus[place_of] > 0).astype(np.float64)
+        self._is_open = (self._by_day(self._place, self._stocked)[place_of] > 0).astype(np.float64)
+        self.level = self._levels()
         self.pace = self._trailing(self.level, 28)
         mean = self._trailing(self.level, 8 * WEEK)
         level = self.level * self._is_open
@@ -138,20 +135,26 @@ class History:
             count[:, back:] += self._is_open[:, :-back]
         self.weekday = (same + 0.5 * mean) / (count + 0.5) / np.maximum(mean, _LEAST_LEVEL)
 
+    def _levels(self) -> Floats:
+        panel, of_series = self._panel, np.zeros((3, self.series), np.int64)
+        of_series[:, panel.series] = self.group, self.kind, self._place
+        units = np.where(self._stocked > 0, panel.units, 0.0)
+        sold, stocked = (np.ascontiguousarray(self._dense(each, np.float32).T) for each in (units, self._stocked))
+        return followed(sold, stocked, Groups(*of_series))
+
     def _make_shares(self) -> None:
         """`own` and `usual`: faded units of plain days, and what an average SKU would have sold on them."""
         panel = self._panel
         usual = self.level[self.group, self._column]
-        is_plain = panel.is_observed & ~self._is_promoted
-        own_rows, usual_rows = np.where(is_plain, panel.units, 0.0), np.where(is_plain, usual, 0.0)
+        own_rows, usual_rows = np.where(self._stocked > 0, panel.units, 0.0), usual * self._stocked
         self.plain_units, self.plain_usual = (self._dense(each, np.float32) for each in (own_rows, usual_rows))
         self.own = {name: self._faded(self.plain_units, name) for name in HALF_LIVES}
         self.usual = {name: self._faded(self.plain_usual, name) for name in HALF_LIVES}
-        is_lifted = panel.is_observed & self._is_promoted
-        lifted = (np.where(is_lifted, panel.units, 0.0), np.where(is_lifted, usual, 0.0))
+        stocked = np.where(self._is_promoted, panel.stocked_share, 0.0)
+        lifted = (np.where(stocked > 0, panel.units, 0.0), usual * stocked)
         self.lifted_own, self.lifted_usual = (self._faded(self._dense(each, np.float32), "long") for each in lifted)
         above, below = (self._faded(self._by_day(self.kind, each), "middle") for each in (own_rows, usual_rows))
-        self.kind_share = (above + _CATEGORY_UNITS) / (below + _CATEGORY_UNITS)
+        self.kind_share = (above + CATEGORY_UNITS) / (below + CATEGORY_UNITS)
 
     def _by_day(self, group: Integers, values: NDArray[Any]) -> Floats:
         shape = (int(group.max(initial=0)) + 1, self.days)

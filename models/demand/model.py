@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.demand.baselines import BASELINES, baseline_mean
+from models.demand.baselines import BASELINES, MOVING_AVERAGE, baseline_mean
 from models.demand.dispersion import LEVELS, Dispersion
 from models.demand.features import EXPECTED, FEATURES
+from models.demand.judging import volume
 from models.demand.sums import CATEGORY, DAYS_OF_A_SKU, STORE
 from models.demand.trees import Trees
 
 LIGHTGBM = "lightgbm"
+MIXED = f"{LIGHTGBM}_and_{MOVING_AVERAGE}"
 # Said instead of the method, or after it, where a rule has spoken.
 ENDED, CLOSED, CAPPED = "ended", "closed", "_capped"
 QUANTILES = tuple(f"units_p{round(level * 100)}" for level in LEVELS)
@@ -31,24 +33,28 @@ _INDEPENDENT = MappingProxyType(dict.fromkeys((DAYS_OF_A_SKU, CATEGORY, STORE), 
 
 @dataclass(frozen=True)
 class DemandModel:
-    """`method` is `lightgbm` (with `trees`) or the name of a baseline (without); `correlations` are of `sums`."""
+    """`method` is `lightgbm` (with `trees`) or the name of a baseline (without); `correlations` are of `sums`.
+
+    Beside trees the moving average has the weight that `average_weights` says for the SKU's volume class.
+    """
 
     method: str
     dispersion: Dispersion
     trees: Trees | None = None
     correlations: Mapping[str, float] = field(default_factory=lambda: _INDEPENDENT)
+    average_weights: Mapping[str, float] = field(default_factory=dict)
 
     def mean(self, features: pd.DataFrame) -> NDArray[np.float64]:
         """Units a day; 0 on a closed day and for a SKU that is no longer sold, and never beyond `MOST_TIMES`."""
-        raw = self.trees.predict(features) if self.trees else baseline_mean(self.method, features)
-        cap = self._cap(features)
+        raw, cap = self._raw(features), self._cap(features)
         is_over = (features["is_ended"] > 0) | (features["is_closed"] > 0)
         return np.where(is_over, 0.0, np.minimum(np.maximum(raw, 0.0), cap))
 
     def methods(self, features: pd.DataFrame, mean: NDArray[np.float64]) -> NDArray[np.object_]:
         """Who spoke, row by row: the method, or the rule that overruled it."""
         is_capped = (mean >= self._cap(features)) & (mean > 0)
-        spoken = np.where(is_capped, f"{self.method}{CAPPED}", self.method).astype(object)
+        method = np.where(self._weight(features) > 0, MIXED, self.method).astype(object)
+        spoken = np.where(is_capped, method + CAPPED, method)
         spoken[(features["is_closed"] > 0).to_numpy()] = CLOSED
         spoken[(features["is_ended"] > 0).to_numpy()] = ENDED
         return spoken
@@ -84,7 +90,19 @@ class DemandModel:
         if method in BASELINES:
             return cls(method, dispersion, None, correlations)
         categories = {name: tuple(values) for name, values in description["categories"].items()}
-        return cls(method, dispersion, Trees(files[TREES_FILE].decode(), categories), correlations)
+        trees = Trees(files[TREES_FILE].decode(), categories)
+        return cls(method, dispersion, trees, correlations, description.get("average_weights", {}))
+
+    def _raw(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        if not self.trees:
+            return baseline_mean(self.method, features)
+        learned, weight = self.trees.predict(features), self._weight(features)
+        return np.asarray((1 - weight) * learned + weight * baseline_mean(MOVING_AVERAGE, features), np.float64)
+
+    def _weight(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Of the moving average beside the trees."""
+        classes = pd.Series(volume(features["mean_28d"]))
+        return np.asarray(classes.map(dict(self.average_weights)).fillna(0.0), np.float64)
 
     @staticmethod
     def _cap(features: pd.DataFrame) -> NDArray[np.float64]:
@@ -96,6 +114,7 @@ class DemandModel:
             "features": FEATURES,
             "dispersion": asdict(self.dispersion),
             "correlations": dict(self.correlations),
+            "average_weights": dict(self.average_weights),
             "categories": dict(self.trees.categories) if self.trees else {},
         }
         return json.dumps(content, sort_keys=True, indent=1).encode()

@@ -24,7 +24,9 @@ KEY = ("sku", "location_id", "sold_on")
 CATEGORIES = ("category_1", "category_2", "brand")
 NUMBERS = ("units", "unit_price", "age_days")
 # All that is ever read of `feat_sku_day`: a column that is not named here cannot reach a model.
-COLUMNS = (*KEY, "is_observed", "is_active", *NUMBERS, *CATEGORIES)
+COLUMNS = (*KEY, "is_observed", "is_sold_out", "is_active", *NUMBERS, *CATEGORIES)
+# The last unit goes at any moment of its day alike, so that half of the day's demand comes after it.
+SOLD_OUT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Panel:
     day: Integers
     units: Floats
     is_observed: NDArray[np.bool_]
+    is_sold_out: NDArray[np.bool_]
     is_active: NDArray[np.bool_]
     unit_price: Floats
     age_days: Floats
@@ -75,6 +78,7 @@ class Panel:
             day,
             np.maximum(numbers["units"], 0.0),
             frame["is_observed"].to_numpy(bool)[order],
+            frame["is_sold_out"].to_numpy(bool)[order],
             (frame["is_active"].astype("boolean").to_numpy(bool, na_value=True))[order],
             numbers["unit_price"],
             numbers["age_days"],
@@ -87,10 +91,15 @@ class Panel:
     def until(self, last: date) -> Panel:
         """The panel as it stood at the end of `last`, with what was announced by then."""
         keep = self.day <= day_number(last)
-        names = ("series", "position", "day", "units", "is_observed", "is_active", "unit_price", "age_days")
-        columns = {name: getattr(self, name)[keep] for name in names}
+        flags, numbers = ("is_observed", "is_sold_out", "is_active"), ("units", "unit_price", "age_days")
+        columns = {name: getattr(self, name)[keep] for name in ("series", "position", "day", *flags, *numbers)}
         codes = {name: values[keep] for name, values in self.codes.items()}
         return replace(self, **columns, codes=codes, plan=self.plan.known_by(day_number(last)))
+
+    @cached_property
+    def stocked_share(self) -> Floats:
+        """The part of each day's demand that found stock: all, none, or `SOLD_OUT_SHARE`."""
+        return np.where(self.is_observed, np.where(self.is_sold_out, SOLD_OUT_SHARE, 1.0), 0.0)
 
     @cached_property
     def history(self) -> History:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -10,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models import evaluation
-from models.demand.baselines import BASELINES
+from models.demand.baselines import BASELINES, MOVING_AVERAGE
 from models.demand.dispersion import LEVELS, UNKNOWN, estimate
 from models.demand.features import example_features, pair_features
 from models.demand.forecast import Forecast, by_sku, by_total, forecast
 from models.demand.judging import Cases, judged
+from models.demand.mixing import weights
 from models.demand.model import LIGHTGBM, DemandModel
 from models.demand.panel import Panel, day_number
 from models.demand.plan import Plan
@@ -72,9 +74,14 @@ class Question:
     def finish(self, recipe: Recipe, learned: Trees | None, before: Trees | None, cases: Cases) -> DemandModel:
         if not len(cases.units):
             return DemandModel(recipe.method, UNKNOWN, learned)
-        mean = DemandModel(recipe.method, UNKNOWN, before).mean(cases.features)
+        said = DemandModel(recipe.method, UNKNOWN, before)
+        if before is not None:
+            average = DemandModel(MOVING_AVERAGE, UNKNOWN).mean(cases.features)
+            said = replace(said, average_weights=weights(cases, said.mean(cases.features), average))
+        mean = said.mean(cases.features)
         dispersion = estimate(cases.units, mean)
-        return DemandModel(recipe.method, dispersion, learned, estimate_correlations(cases, mean, dispersion))
+        correlations = estimate_correlations(cases, mean, dispersion)
+        return replace(said, dispersion=dispersion, trees=learned, correlations=correlations)
 
     def complete(self, recipe: Recipe, model: DemandModel, history: Panel, as_of: date) -> DemandModel:
         return model

@@ -27,7 +27,6 @@ YEAR_DAYS = 365.0
 # Beyond lead time and review, more than what a quarter may need at most is too much.
 OVERSTOCK_DAYS = 91
 SERVICE_BOUNDS = (0.5, 0.995)
-_LEVELS = np.array([0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999])
 _PATTERN_DAYS = 28
 ORDER, NONE, REDUCE, CLEAR = "order", "none", "reduce", "clear"
 
@@ -175,13 +174,15 @@ def _economic(per_day: Floats, supply: Supply) -> Floats:
 
 
 def _for_fill(cover: Counts, cycle: Floats, fill: Floats) -> tuple[Floats, Floats]:
-    """The smallest service level, and its reorder point, at which the shortage of a cycle leaves the fill rate."""
-    service, point = np.full(len(cycle), _LEVELS[-1]), cover.quantile(float(_LEVELS[-1]))
-    for level in _LEVELS[::-1]:
-        stock = cover.quantile(float(level))
-        is_enough = cover.shortage(stock) <= (1 - fill) * cycle
-        service, point = np.where(is_enough, level, service), np.where(is_enough, stock, point)
-    return service, point
+    """The smallest reorder point at which the shortage of a cycle leaves the fill rate, and its service level."""
+    # Too little, and enough.
+    low, high = np.full(len(cycle), -1.0), cover.quantile(SERVICE_BOUNDS[1])
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        is_enough = cover.shortage(middle) <= (1 - fill) * cycle
+        low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
+    point = np.maximum(high, 0.0)
+    return 1 - cover.exceeds(point), point
 
 
 def _extended(daily: Floats, days: int) -> Floats:

@@ -45,6 +45,8 @@ PARAMETERS: dict[str, Any] = {
 ROUNDS = 150
 MOST_PAIRS = 300_000
 _FEWEST_PAIRS = 1_000
+# A year and four weeks: before that, the time of year is nothing but the time.
+_SEEN_DAYS = 365 + 28
 _END_OF_TREES = "end of trees"
 
 
@@ -82,10 +84,17 @@ def fit_trees(
     if len(targets) < _FEWEST_PAIRS:
         raise TooLittleDataError(f"{len(targets)} observed days to learn from, {_FEWEST_PAIRS} are needed")
     features = pair_features(panel, origins, horizons)
+    # Of a SKU that is no longer sold a rule speaks: its zeros would lower the forecasts of all others.
+    is_learned = (features["is_ended"] == 0).to_numpy()
+    features, targets = features[is_learned], targets[is_learned]
     categories = {name: tuple(sorted(features[name].dropna().unique())) for name in CATEGORIES}
+    if panel.history.days < _SEEN_DAYS:
+        # The days that are asked for are none of those learned from: the newest days' chance would stand for them.
+        features["target_day_of_year"] = np.nan
     data = lgb.Dataset(
         _matrix(features, categories),
-        panel.units[targets],
+        panel.units[targets] / panel.stocked_share[targets],
+        weight=panel.stocked_share[targets],
         init_score=np.log(features[EXPECTED].to_numpy(np.float64)),
         feature_name=list(LEARNED),
         categorical_feature=list(CATEGORIES),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from demand_home import FIRST, calendar_of, day, features_of, promotions_of
 
-from models.demand.features import pair_features
+from models.demand.features import EXPECTED, pair_features
 from models.demand.forecast import by_sku, forecast
 from models.demand.model import DemandModel
 from models.demand.panel import Panel
@@ -109,3 +109,35 @@ def test_the_first_night_of_a_sku_is_finite_and_that_of_its_kind(learned: tuple[
     assert np.isfinite(figures.to_numpy()).all()
     usual = others["units_mean"].mean()
     assert usual / 4 < mine["units_mean"].mean() < usual * 4
+
+
+def _from_lean_shelves() -> pd.DataFrame:
+    """Two units a day are wanted of every SKU; every 14 days its shelf is filled to 20, which last ten days."""
+    rng = np.random.default_rng(8)
+    wanted = rng.poisson(2.0, (SKUS, DAYS)).astype(float)
+    sold, left, stock = np.zeros_like(wanted), np.zeros_like(wanted), np.full(SKUS, 20.0)
+    for number in range(DAYS):
+        stock = np.where((np.arange(SKUS) + number) % 14 == 0, 20.0, stock)
+        sold[:, number] = np.minimum(stock, wanted[:, number])
+        left[:, number] = stock = stock - sold[:, number]
+    units, is_empty = sold.reshape(-1), left.reshape(-1) == 0
+    return features_of(sold).assign(is_observed=~(is_empty & (units == 0)), is_sold_out=is_empty & (units > 0))
+
+
+def test_days_without_stock_do_not_lower_what_is_expected() -> None:
+    frame = _from_lean_shelves()
+    assert 0.2 < 1 - frame["is_observed"].mean() < 0.4
+    means = []
+    for store in (frame, frame.assign(is_sold_out=False), frame.assign(is_observed=True, is_sold_out=False)):
+        panel = Panel.from_frame(store)
+        last = np.flatnonzero(panel.day == panel.day.max())
+        known = [
+            pair_features(panel, last, np.full(len(last), ahead))[EXPECTED] for ahead in range(1, HORIZON_DAYS + 1)
+        ]
+        means.append(np.mean(known))
+    # The pace of the last four weeks, and of each weekday in eight: a standard error of about 2 %.
+    assert means[0] == pytest.approx(2.0, rel=0.06)
+    # A day that sold out taken for a whole one: 20 units in 10.5 days instead of ten.
+    assert means[1] / means[0] == pytest.approx(10 / 10.5, abs=0.02)
+    # Days without stock taken for days of no demand: 20 units in 14 days.
+    assert means[2] / means[0] == pytest.approx(10 / 14, abs=0.03)

@@ -59,6 +59,9 @@ def test_a_day_is_observed_unless_closed_or_out_of_stock_with_nothing_sold(
         for row in features.itertuples()
     ]
     assert features["is_observed"].tolist() == expected
+    sold_out = [bool((row.sku, row.sold_on) in empty and row.units > 0) for row in features.itertuples()]
+    assert features["is_sold_out"].tolist() == sold_out
+    assert any(sold_out)
     assert not all(expected), "the simulated store runs out of stock somewhere"
 
 

@@ -61,7 +61,9 @@ class Run:
     supply: Supply
 
     def with_policy(self, order: Policy) -> Outcome:
-        units, is_observed = self.panel.units.copy(), self.panel.is_observed.copy()
+        units, is_observed, is_sold_out = (
+            each.copy() for each in (self.panel.units, self.panel.is_observed, self.panel.is_sold_out)
+        )
         stock = self.supply.units_on_hand.copy()
         lead = self.supply.lead_days.astype(int)
         arriving = np.zeros((len(stock), RUN_DAYS + lead.max() + 1))
@@ -69,7 +71,8 @@ class Run:
         sold = held = orders = 0.0
         for number in range(RUN_DAYS):
             if number % REVIEW_DAYS == 0:
-                known = replace(self.panel, units=units, is_observed=is_observed).until(START + timedelta(days=number))
+                seen = replace(self.panel, units=units, is_observed=is_observed, is_sold_out=is_sold_out)
+                known = seen.until(START + timedelta(days=number))
                 evening = replace(self.supply, units_on_hand=stock, units_on_order=arriving[:, number:].sum(axis=1))
                 wanted = order(known, evening)
                 arriving[np.arange(len(stock)), number + lead] += wanted
@@ -79,6 +82,7 @@ class Run:
             at = self.rows + number + 1
             units[at], is_observed[at] = today, (today > 0) | (stock > 0)
             stock = stock - today
+            is_sold_out[at] = (today > 0) & (stock == 0)
             sold += float(today.sum())
             held += float((stock * self.supply.unit_cost * self.supply.holding_cost_pct / YEAR_DAYS).sum())
         missing = self.demand.sum(axis=1) - (units[self.rows[:, None] + np.arange(1, RUN_DAYS + 1)]).sum(axis=1)

@@ -28,6 +28,7 @@ def feature_frame(units: dict[str, list[float]], closed: frozenset[int] = frozen
             "location_id": "main",
             "sold_on": FIRST + timedelta(days=n),
             "is_observed": n not in closed,
+            "is_sold_out": False,
             "is_active": True,
             "units": amount,
             "unit_price": 5.0,

@@ -32,6 +32,7 @@ select
     priced.decision_at,
     priced.units,
     priced.is_observed,
+    priced.is_sold_out,
     coalesce(products.list_price, priced.paid_unit_price) as unit_price,
     products.category_1,
     products.category_2,

@@ -1,6 +1,6 @@
 with days as (
 
-    select sku, location_id, sold_on, units, is_observed
+    select sku, location_id, sold_on, units, is_observed, is_sold_out
     from {{ ref('int_sku_days') }}
     -- A quarter, and the eight weeks before its first day.
     where sold_on > {{ add_days(as_of(), -147) }}
@@ -14,7 +14,9 @@ paced as (
         location_id,
         sold_on,
         sum(units) filter (where is_observed) over before as units_before,
-        count(*) filter (where is_observed) over before as observed_days_before
+        -- Of a day that sold out, half had stock on average.
+        count(*) filter (where is_observed) over before
+        - count(*) filter (where is_sold_out) over before / 2.0 as observed_days_before
     from days
     window before as (partition by sku, location_id order by sold_on rows between 56 preceding and 1 preceding)
 

@@ -160,6 +160,7 @@ days as (
         coalesce(sales.units, 0)::decimal(18, 3) as units,
         coalesce(local_calendar.is_open, dates.is_open)
             and not (coalesce(sales.units_on_hand = 0, false) and coalesce(sales.units, 0) = 0) as is_observed,
+        coalesce(sales.units_on_hand = 0 and sales.units > 0, false) as is_sold_out,
         sales.usual_unit_price
     from series
     inner join marts.dim_date as dates on dates.calendar_on >= series.begins_on
@@ -186,6 +187,7 @@ select
     priced.decision_at,
     priced.units,
     priced.is_observed,
+    priced.is_sold_out,
     coalesce(products.list_price, priced.paid_unit_price) as unit_price,
     products.category_1,
     products.category_2,

@@ -37,6 +37,7 @@ select
     coalesce(sales.units, 0)::decimal(18, 3) as units,
     coalesce(local_calendar.is_open, grid.is_open)
         and not (coalesce(stock.units_on_hand = 0, false) and coalesce(sales.units, 0) = 0) as is_observed,
+    coalesce(stock.units_on_hand = 0 and sales.units > 0, false) as is_sold_out,
     sales.usual_unit_price
 from grid
 left join sales
