@@ -30,7 +30,7 @@ class DbtOutcome:
             return cls()
         results = json.loads(written.read_bytes())["results"]
         manifest = json.loads((target / "manifest.json").read_bytes())
-        nodes = manifest["nodes"] | manifest["unit_tests"]
+        nodes = manifest["nodes"] | manifest.get("unit_tests", {})
         bad = {result["unique_id"]: _reason(result) for result in results if result["status"] in _BAD}
         doubtful = dict(bad)
         # In dbt's own order, so that a parent comes before its children.
