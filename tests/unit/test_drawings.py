@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, timedelta
+
 import numpy as np
 import pytest
 
 from models import drawings
+from pipelines.simulate.describe import figures
 
 
 def test_reliability_is_mean_stated_and_share_happened_of_ten_equal_groups() -> None:
@@ -43,3 +47,16 @@ def test_importance_is_a_share_whatever_the_sign() -> None:
 def test_rows_are_drawn_evenly() -> None:
     assert drawings.evenly(np.arange(9), 3).tolist() == [0, 4, 8]
     assert drawings.evenly(np.arange(3), 9).tolist() == [0, 1, 2]
+
+
+def test_a_small_figure_is_drawn_with_its_decimals_and_a_count_without() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=number) for number in range(3)]
+
+    def ticks(*values: float) -> list[str]:
+        svg = figures.lines("a", [figures.Line("a", list(zip(days, values, strict=True)))]).svg
+        return re.findall(r">([0-9.,]+)</text>", svg)
+
+    # A log loss of a third is not 0; three orders are no 1.5.
+    assert 0.2 < max(map(float, ticks(0.31, 0.3, 0.33))) < 0.4
+    assert not any("." in text for text in ticks(1, 2, 3))
+    assert "4,000" in ticks(1_200.5, 3_000, 4_100)

@@ -14,6 +14,8 @@ COLORS = ("#2f6690", "#d9863d", "#4f8a74", "#8a5a91", "#b34a45", "#6c757d", "#b5
 FAINT, INK, GRID = "#b9c6d2", "#3d4852", "#e4e8ec"
 WIDTH_INCHES, HEIGHT_INCHES, ROW_INCHES = 5.0, 2.7, 0.3
 LABEL_LENGTH = 30
+# From here on ticks need no decimals.
+_FEWEST_IN_WHOLES = 10
 
 # The font that comes with matplotlib, whatever the machine has: the layout is measured with it.
 STYLE: dict[str, Any] = {
@@ -121,7 +123,9 @@ def lines(name: str, series: Sequence[Line], is_share: bool = False) -> Plot:
 
     colors = iter(COLORS)
     legend = tuple((line.name, FAINT if line.is_faint else next(colors)) for line in series)
-    with _drawing(name, HEIGHT_INCHES, is_share, "y") as drawing:
+    drawn = [value for line in series for _, value in line.points]
+    is_whole = max(drawn, default=0) >= _FEWEST_IN_WHOLES or all(float(value).is_integer() for value in drawn)
+    with _drawing(name, HEIGHT_INCHES, is_share, "y", is_whole) as drawing:
         for line, (_, color) in zip(series, legend, strict=True):
             days, values = _columns(line)
             marker, width = "o" if len(days) == 1 else "", 0.8 if line.is_faint else 1.6
