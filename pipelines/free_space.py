@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipelines.errors import NightshiftError
@@ -35,6 +38,19 @@ def size(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file() and not each.is_symlink())
+
+
+def freed_by(going: Iterable[Path]) -> int:
+    """Bytes that removing these files and folders frees: a file that has another name elsewhere stays."""
+    names: Counter[tuple[int, int]] = Counter()
+    held: dict[tuple[int, int], os.stat_result] = {}
+    for path in going:
+        for each in path.rglob("*") if path.is_dir() else (path,):
+            if each.is_file() and not each.is_symlink():
+                status = each.stat()
+                names[status.st_dev, status.st_ino] += 1
+                held[status.st_dev, status.st_ino] = status
+    return sum(status.st_size for file, status in held.items() if names[file] == status.st_nlink)
 
 
 def megabytes(count: float) -> str:

@@ -29,7 +29,7 @@ STAYS = ("landing", "raw", "quarantine", "spool", "suppressed", "ledger", "decis
 
 @dataclass(frozen=True)
 class Rule:
-    """What stays of a folder, in words, and the files and folders that may go with their size."""
+    """What stays of a folder, in words, and the files and folders that may go, and the bytes that this frees."""
 
     folder: str
     stays: str
@@ -39,7 +39,7 @@ class Rule:
     @classmethod
     def of(cls, folder: str, stays: str, going: Iterable[Path]) -> Rule:
         paths = tuple(sorted(going))
-        return cls(folder, stays, paths, sum(free_space.size(path) for path in paths))
+        return cls(folder, stays, paths, free_space.freed_by(paths))
 
 
 def rules(home: Home, settings: Settings) -> list[Rule]:

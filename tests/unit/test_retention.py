@@ -125,6 +125,22 @@ def test_kept_nights_are_whole_and_made_again_byte_by_byte(home: Home) -> None:
     assert {path.name: path.read_bytes() for path in oldest.iterdir()} == before
 
 
+def test_a_file_that_a_kept_snapshot_shares_frees_nothing(tmp_path: Path) -> None:
+    kept, first, second = (tmp_path / name for name in ("kept", "first", "second"))
+    for folder in (kept, first, second):
+        folder.mkdir()
+    (first / "own").write_bytes(bytes(10))
+    (first / "all").write_bytes(bytes(200))
+    (first / "both").write_bytes(bytes(3_000))
+    os.link(first / "all", kept / "all")
+    for name in ("all", "both"):
+        os.link(first / name, second / name)
+    # Of 200 bytes the kept folder has another name; the 3,000 go with their second one, and count once.
+    assert free_space.freed_by([first, second]) == 10 + 3_000
+    assert free_space.freed_by([first]) == 10
+    assert free_space.freed_by([first / "own"]) == 10
+
+
 def test_what_latest_names_stays_however_old(home: Home) -> None:
     latest = folder_of(home) / "latest.json"
     content = json.loads(latest.read_text())
